@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TB_DB_STORE_H
+#define TB_DB_STORE_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The only code that sees SQLite. A store is one connection; each belongs to one thread at a time.
+ * Journal WAL, synchronous FULL: what tb_store_commit answered with TB_OK is on disk.
+ * Text is UTF-8 and always terminated; times are milliseconds since 1970. */
+struct tb_store;
+
+enum tb_store_mode { TB_STORE_READ, TB_STORE_WRITE };
+
+/* What opening found; told in /health. */
+struct tb_store_report {
+    bool created;      /* there was no database */
+    bool quarantined;  /* the file was damaged, moved aside to quarantine_path */
+    bool restored;     /* and the newest good backup took its place */
+    int schema;        /* user_version after migration */
+    char quarantine_path[256];
+};
+
+/* Opens directory/timbred.db. WRITE creates, checks (quick_check), migrates and, when damaged,
+ * quarantines and restores. report may be NULL. */
+struct tb_store *tb_store_open(const char *directory, enum tb_store_mode mode,
+                               struct tb_store_report *report, struct tb_error *err);
+void tb_store_close(struct tb_store *store);
+
+/* Changes must lie between begin and commit; many callers' changes may share one transaction, each
+ * behind its own savepoint. */
+enum tb_status tb_store_begin(struct tb_store *store, struct tb_error *err);
+enum tb_status tb_store_commit(struct tb_store *store, struct tb_error *err);
+void tb_store_rollback(struct tb_store *store);
+enum tb_status tb_store_savepoint(struct tb_store *store, struct tb_error *err);
+enum tb_status tb_store_release(struct tb_store *store, struct tb_error *err);
+void tb_store_revert(struct tb_store *store); /* back to the savepoint, and drop it */
+
+/* Backup of everything into one file while others go on; restore checks the file first, keeps the
+ * old database as timbred.db.before-restore-TIME and leaves it untouched on any fault. */
+enum tb_status tb_store_backup(struct tb_store *store, const char *path, struct tb_error *err);
+enum tb_status tb_store_restore(struct tb_store *store, const char *path, struct tb_error *err);
+
+/* Changes whenever anyone committed; for caches. */
+uint64_t tb_store_version(struct tb_store *store);
+
+/* ---- patches */
+enum { TB_UUID = 37, TB_NAME = 65, TB_COMMENT = 1025, TB_MAX_TAGS = 16, TB_MAX_VALUES = 1024 };
+
+struct tb_value {
+    char key[48];
+    double value;
+};
+
+struct tb_patch {
+    char uuid[TB_UUID];
+    char name[TB_NAME];
+    char author[TB_NAME];
+    char category[33];
+    char tags[TB_MAX_TAGS][33];
+    int n_tags;
+    char comment[TB_COMMENT];
+    char licence[TB_NAME];
+    bool favourite, factory;
+    uint32_t revision; /* 1 is the first */
+    int64_t created, updated;
+    struct tb_value *values; /* owned; unknown keys are kept */
+    size_t n_values;
+};
+
+void tb_patch_clear(struct tb_patch *patch); /* frees values, zeroes the rest */
+
+/* Fills patch->uuid when it is "". TB_ECONFLICT when the uuid exists. */
+enum tb_status tb_patch_create(struct tb_store *store, struct tb_patch *patch, struct tb_error *err);
+enum tb_status tb_patch_read(struct tb_store *store, const char *uuid, struct tb_patch *patch,
+                             struct tb_error *err);
+/* Replaces everything but uuid, factory and created; writes a revision. TB_ECONFLICT unless
+ * expected is the current revision (0: do not check); patch->revision becomes the new one. */
+enum tb_status tb_patch_replace(struct tb_store *store, struct tb_patch *patch, uint32_t expected,
+                                struct tb_error *err);
+enum tb_status tb_patch_delete(struct tb_store *store, const char *uuid, uint32_t expected,
+                               struct tb_error *err);
+
+struct tb_patch_query {
+    const char *text;     /* words, all must match (prefixes); NULL or "": all */
+    const char *category, *tag, *bank; /* NULL: any */
+    bool favourite;
+    const char *sort;     /* "name" "category" "created" "updated" "relevance"; checked */
+    bool descending;
+    uint32_t limit, offset;
+};
+
+/* Summaries: values are not read. *patches is an array to free with free(); *total counts all. */
+enum tb_status tb_patch_list(struct tb_store *store, const struct tb_patch_query *query,
+                             struct tb_patch **patches, size_t *n, size_t *total,
+                             struct tb_error *err);
+
+struct tb_revision {
+    uint32_t revision;
+    int64_t time;
+    char name[TB_NAME];
+    char note[TB_NAME]; /* "saved", "reverted to 3", "imported" */
+};
+enum tb_status tb_patch_revisions(struct tb_store *store, const char *uuid,
+                                  struct tb_revision **revisions, size_t *n, struct tb_error *err);
+enum tb_status tb_patch_read_revision(struct tb_store *store, const char *uuid, uint32_t revision,
+                                      struct tb_patch *patch, struct tb_error *err);
+
+struct tb_category {
+    char name[33];
+    uint32_t count;
+};
+enum tb_status tb_category_list(struct tb_store *store, struct tb_category **categories, size_t *n,
+                                struct tb_error *err);
+
+/* ---- banks: an ordered list of patches; number and position answer MIDI bank and program */
+struct tb_bank {
+    char uuid[TB_UUID];
+    char name[TB_NAME];
+    uint32_t number; /* 0..16383, unique */
+    char (*patches)[TB_UUID]; /* owned */
+    size_t n_patches;         /* up to 128 */
+};
+void tb_bank_clear(struct tb_bank *bank);
+enum tb_status tb_bank_create(struct tb_store *store, struct tb_bank *bank, struct tb_error *err);
+enum tb_status tb_bank_read(struct tb_store *store, const char *uuid, struct tb_bank *bank,
+                            struct tb_error *err);
+enum tb_status tb_bank_replace(struct tb_store *store, const struct tb_bank *bank,
+                               struct tb_error *err);
+enum tb_status tb_bank_delete(struct tb_store *store, const char *uuid, struct tb_error *err);
+enum tb_status tb_bank_list(struct tb_store *store, struct tb_bank **banks, size_t *n,
+                            struct tb_error *err); /* free each with tb_bank_clear, then banks */
+/* Patch at (bank number, program 0..127); TB_ENOTFOUND where there is none. */
+enum tb_status tb_bank_program(struct tb_store *store, uint32_t number, uint32_t program,
+                               char uuid[TB_UUID], struct tb_error *err);
+
+/* ---- settings: small named texts (device parameters, last state, configuration marks) */
+enum tb_status tb_setting_set(struct tb_store *store, const char *key, const char *text,
+                              struct tb_error *err);
+/* *text is to be freed; TB_ENOTFOUND leaves it NULL. */
+enum tb_status tb_setting_get(struct tb_store *store, const char *key, char **text,
+                              struct tb_error *err);
+
+/* ---- tokens: only the SHA-256 of a token is kept */
+struct tb_token {
+    int64_t id;
+    uint8_t hash[32];
+    char role[8]; /* "read" "play" "admin" */
+    char label[TB_NAME];
+    int64_t created;
+};
+enum tb_status tb_token_add(struct tb_store *store, struct tb_token *token, struct tb_error *err);
+enum tb_status tb_token_delete(struct tb_store *store, int64_t id, struct tb_error *err);
+enum tb_status tb_token_list(struct tb_store *store, struct tb_token **tokens, size_t *n,
+                             struct tb_error *err);
+
+/* ---- benchmarks: summary columns for lists, the whole result as JSON text */
+struct tb_benchmark {
+    int64_t id;
+    int64_t time;
+    char machine[TB_NAME];
+    char version[33];
+    char *result; /* owned JSON; NULL in lists */
+};
+enum tb_status tb_benchmark_add(struct tb_store *store, struct tb_benchmark *b,
+                                struct tb_error *err);
+enum tb_status tb_benchmark_read(struct tb_store *store, int64_t id, struct tb_benchmark *b,
+                                 struct tb_error *err);
+enum tb_status tb_benchmark_delete(struct tb_store *store, int64_t id, struct tb_error *err);
+enum tb_status tb_benchmark_list(struct tb_store *store, struct tb_benchmark **list, size_t *n,
+                                 struct tb_error *err);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TB_SERVER_SHM_H
+#define TB_SERVER_SHM_H
+
+#include "dsp/event.h"
+#include "dsp/params.h"
+#include "dsp/ring.h"
+#include "dsp/telemetry.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* The memory that the audio role and the web role share: one memfd, mapped by both, without
+ * pointers. Every field names its only writer. It outlives the web role, which finds its place
+ * again in it after a restart. */
+
+enum { TB_SHM_MAGIC = 0x6d627474, TB_COMMANDS = 4096, TB_FRAMES = 1024, TB_NOTICES = 512 };
+enum { TB_TAP_FRAMES = 1 << 16 }; /* 1.37 s at 48 kHz */
+
+/* The last second of output, for listening and the scope: the writer never waits and overwrites;
+ * a reader that fell behind sees it by write - its own position > TB_TAP_FRAMES. */
+struct tb_tap {
+    _Alignas(TB_CACHE_LINE) _Atomic uint64_t write; /* frames ever written; audio */
+    _Atomic uint32_t sample[TB_TAP_FRAMES];         /* left int16 | right int16 << 16; audio */
+};
+
+/* Counters and state that anyone may read at any time. Written by the audio role. */
+struct tb_audio_state {
+    _Atomic uint32_t state;      /* enum tb_device_state */
+    _Atomic uint32_t rate_hz;
+    _Atomic uint32_t block;      /* frames */
+    _Atomic uint32_t periods;    /* of the device's buffer */
+    _Atomic uint32_t realtime;   /* 1: SCHED_FIFO granted */
+    _Atomic uint32_t locked;     /* 1: memory locked */
+    _Atomic int32_t cpu;         /* pinned to, -1: not pinned */
+    _Atomic uint32_t kernel;     /* enum tb_cpu of the engine */
+    _Atomic uint64_t blocks;     /* rendered since start */
+    _Atomic uint64_t late;       /* blocks whose render took longer than they play */
+    _Atomic uint64_t xruns;      /* the device ran dry */
+    _Atomic uint64_t heartbeat;  /* advances with every block */
+    _Atomic uint64_t web_restarts;
+    _Atomic uint64_t midi_events;
+    _Atomic uint32_t text_version; /* odd while the texts are being written */
+    char device[64];               /* "null", "hw:1,0" */
+    char why[160];                 /* why this device plays, in words */
+};
+
+enum tb_device_state { TB_DEVICE_STOPPED, TB_DEVICE_RUNNING, TB_DEVICE_LOST };
+
+/* What plays now, as the web role last said it. Written by the web role, so that the next one can
+ * go on after a crash. */
+struct tb_current {
+    _Atomic uint32_t version; /* odd while being written */
+    char patch_uuid[37];      /* "" when the working copy came from nowhere */
+    _Atomic uint32_t revision;
+    _Atomic uint32_t modified;
+    _Atomic uint32_t valid; /* 0 until the first patch was loaded */
+    _Atomic float values[TB_N_PARAMS];
+};
+
+struct tb_shm {
+    uint32_t magic, size, n_params, generation; /* set once before sharing */
+    struct tb_audio_state audio;
+    struct tb_current current;
+    struct tb_tap tap;
+    /* Rings lie behind the struct at these byte offsets, TB_CACHE_LINE aligned. */
+    uint32_t commands; /* web -> audio: struct tb_event */
+    uint32_t frames;   /* audio -> web: struct tb_frame */
+    uint32_t notices;  /* audio -> web: struct tb_notice */
+};
+
+/* Audio role, before threads. Creates the memfd, maps and initialises it; *fd is left open for the
+ * children. NULL with *err filled. */
+struct tb_shm *tb_shm_new(int *fd, struct tb_error *err);
+
+/* Child. Maps fd, checks magic, size and n_params. */
+struct tb_shm *tb_shm_map(int fd, struct tb_error *err);
+void tb_shm_unmap(struct tb_shm *shm);
+
+static inline struct tb_ring *tb_shm_ring(struct tb_shm *shm, uint32_t offset)
+{
+    return (struct tb_ring *)(void *)((char *)shm + offset);
+}
+
+#endif
