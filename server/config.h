@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TB_SERVER_CONFIG_H
+#define TB_SERVER_CONFIG_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What the owner of the device decides. Order: built-in defaults, then the INI file (--config, else
+ * /etc/timbred/timbred.conf where it exists), then options --section.key=value. Every role reads it
+ * the same way from the same command line. */
+struct tb_config {
+    char path[256];      /* the INI file that was read, "" for none */
+    char state_dir[256]; /* database, tokens, backups; --state */
+    char listen[64];     /* server.listen: address, "0.0.0.0" default, "127.0.0.1" for this machine */
+    uint16_t port;       /* server.port: 8080; 0 = any free one */
+    bool port_fixed;     /* the port was asked for: do not try the next one when it is taken */
+    char hosts[512];     /* server.hosts: further Host names, separated by commas */
+    char driver[8];      /* audio.driver: "auto", "alsa", "null", "file" */
+    char device[64];     /* audio.device: PCM name or path, "" = choose */
+    uint32_t rate_hz;    /* audio.rate: 48000 */
+    uint32_t block;      /* audio.block: 64 frames */
+    uint32_t periods;    /* audio.periods: 3 */
+    int priority;        /* audio.priority: SCHED_FIFO 1..99, 70; 0 = do not ask */
+    int cpu;             /* audio.cpu: -1 = the last one where there are two or more, -2 = none */
+    char midi_in[256];   /* midi.in: raw devices, FIFOs or ptys, separated by commas */
+    bool midi_sequencer; /* midi.sequencer: be an ALSA sequencer client */
+    bool verbose;
+};
+
+/* Control thread. Fills *config from argv[0..argc) (options only, no command name). TB_EINVAL names
+ * the file, line or option and the bound. */
+enum tb_status tb_config_load(int argc, char **argv, struct tb_config *config,
+                              struct tb_error *err);
+
+#endif
