@@ -6,15 +6,15 @@
  * exit code in one table. */
 enum tb_status {
     TB_OK = 0,
-    TB_EINVAL,     /* the caller's input breaks a stated bound */
-    TB_ENOTFOUND,  /* no such patch, bank, model, parameter ... */
-    TB_ECONFLICT,  /* stale revision, busy, one at a time */
-    TB_EDENIED,    /* not allowed for this role */
-    TB_ETOOLARGE,  /* over a stated limit of size */
-    TB_EFULL,      /* queue, table or disk is full */
-    TB_ENOMEM,     /* allocation failed */
-    TB_EIO,        /* the operating system refused a read or write */
-    TB_ECORRUPT,   /* stored data breaks its own format */
+    TB_EINVAL,       /* the caller's input breaks a stated bound */
+    TB_ENOTFOUND,    /* no such patch, bank, model, parameter ... */
+    TB_ECONFLICT,    /* stale revision, busy, one at a time */
+    TB_EDENIED,      /* not allowed for this role */
+    TB_ETOOLARGE,    /* over a stated limit of size */
+    TB_EFULL,        /* queue, table or disk is full */
+    TB_ENOMEM,       /* allocation failed */
+    TB_EIO,          /* the operating system refused a read or write */
+    TB_ECORRUPT,     /* stored data breaks its own format */
     TB_EUNSUPPORTED, /* understood, but not offered on this machine */
     TB_N_STATUS
 };

@@ -17,10 +17,10 @@ enum tb_store_mode { TB_STORE_READ, TB_STORE_WRITE };
 
 /* What opening found; told in /health. */
 struct tb_store_report {
-    bool created;      /* there was no database */
-    bool quarantined;  /* the file was damaged, moved aside to quarantine_path */
-    bool restored;     /* and the newest good backup took its place */
-    int schema;        /* user_version after migration */
+    bool created;     /* there was no database */
+    bool quarantined; /* the file was damaged, moved aside to quarantine_path */
+    bool restored;    /* and the newest good backup took its place */
+    int schema;       /* user_version after migration */
     char quarantine_path[256];
 };
 
@@ -74,7 +74,8 @@ struct tb_patch {
 void tb_patch_clear(struct tb_patch *patch); /* frees values, zeroes the rest */
 
 /* Fills patch->uuid when it is "". TB_ECONFLICT when the uuid exists. */
-enum tb_status tb_patch_create(struct tb_store *store, struct tb_patch *patch, struct tb_error *err);
+enum tb_status tb_patch_create(struct tb_store *store, struct tb_patch *patch,
+                               struct tb_error *err);
 enum tb_status tb_patch_read(struct tb_store *store, const char *uuid, struct tb_patch *patch,
                              struct tb_error *err);
 /* Replaces everything but uuid, factory and created; writes a revision. TB_ECONFLICT unless
@@ -85,10 +86,10 @@ enum tb_status tb_patch_delete(struct tb_store *store, const char *uuid, uint32_
                                struct tb_error *err);
 
 struct tb_patch_query {
-    const char *text;     /* words, all must match (prefixes); NULL or "": all */
+    const char *text;                  /* words, all must match (prefixes); NULL or "": all */
     const char *category, *tag, *bank; /* NULL: any */
     bool favourite;
-    const char *sort;     /* "name" "category" "created" "updated" "relevance"; checked */
+    const char *sort; /* "name" "category" "created" "updated" "relevance"; checked */
     bool descending;
     uint32_t limit, offset;
 };
@@ -120,7 +121,7 @@ enum tb_status tb_category_list(struct tb_store *store, struct tb_category **cat
 struct tb_bank {
     char uuid[TB_UUID];
     char name[TB_NAME];
-    uint32_t number; /* 0..16383, unique */
+    uint32_t number;          /* 0..16383, unique */
     char (*patches)[TB_UUID]; /* owned */
     size_t n_patches;         /* up to 128 */
 };

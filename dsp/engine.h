@@ -34,8 +34,8 @@ void tb_engine_free(struct tb_engine *engine);
 
 /* Control thread. Values as they passed tb_param_check; only PATCH parameters are read. NULL with
  * *err filled when a value is out of bounds or memory is short. */
-struct tb_program *tb_program_new(const struct tb_engine *engine,
-                                  const float values[TB_N_PARAMS], struct tb_error *err);
+struct tb_program *tb_program_new(const struct tb_engine *engine, const float values[TB_N_PARAMS],
+                                  struct tb_error *err);
 void tb_program_free(struct tb_program *program); /* NULL is allowed */
 
 /* RT. Takes program over: new notes use it, sounding notes cross-fade to it. False when the

@@ -7,15 +7,15 @@
 /* What can be asked of the engine. Plain values, no pointers: it crosses processes in rings. */
 enum tb_event_type {
     TB_EVENT_NONE,
-    TB_EVENT_PARAM,       /* id = enum tb_param, value = natural value, already checked */
-    TB_EVENT_NOTE_ON,     /* key 0..127, value = velocity 1..127 */
-    TB_EVENT_NOTE_OFF,    /* key */
-    TB_EVENT_BEND,        /* value -1..1 */
-    TB_EVENT_CONTROLLER,  /* id = MIDI controller number 0..127, value 0..1 (14 bit kept) */
-    TB_EVENT_PRESSURE,    /* channel aftertouch, value 0..1 */
-    TB_EVENT_KEY_PRESSURE, /* key, value 0..1 */
-    TB_EVENT_ALL_NOTES_OFF, /* keys go up, of this source only, pedal included; source 0 = every one */
-    TB_EVENT_PANIC,       /* silence within 5 ms: every voice, every source */
+    TB_EVENT_PARAM,         /* id = enum tb_param, value = natural value, already checked */
+    TB_EVENT_NOTE_ON,       /* key 0..127, value = velocity 1..127 */
+    TB_EVENT_NOTE_OFF,      /* key */
+    TB_EVENT_BEND,          /* value -1..1 */
+    TB_EVENT_CONTROLLER,    /* id = MIDI controller number 0..127, value 0..1 (14 bit kept) */
+    TB_EVENT_PRESSURE,      /* channel aftertouch, value 0..1 */
+    TB_EVENT_KEY_PRESSURE,  /* key, value 0..1 */
+    TB_EVENT_ALL_NOTES_OFF, /* keys of this source go up, pedal included; source 0 = all */
+    TB_EVENT_PANIC,         /* silence within 5 ms: every voice, every source */
     TB_N_EVENTS
 };
 

@@ -11,7 +11,7 @@
 
 /* Single-producer single-consumer queue of fixed-size records, safe to share between processes that
  * do not trust each other: an index that makes no sense resynchronises instead of being believed.
- * The records follow the header; capacity is a power of two. Indices run freely and wrap at 2^32. */
+ * The records follow the header; capacity is a power of two. Indices run freely, modulo 2^32. */
 struct tb_ring {
     uint32_t capacity;    /* records, power of two; written once before sharing */
     uint32_t record_size; /* bytes */

@@ -9,20 +9,20 @@ enum { TB_N_OPERATORS = 6, TB_N_CHANNELS = 2 };
 /* What the audio thread tells after every block. The operator levels are those of the voice that
  * was started last and still sounds. */
 struct tb_frame {
-    uint64_t frame;    /* frames rendered before this block */
-    float load;        /* time to render / time to play, 1 = the deadline */
+    uint64_t frame;                       /* frames rendered before this block */
+    float load;                           /* time to render / time to play, 1 = the deadline */
     float operator_level[TB_N_OPERATORS]; /* linear 0..1 of the operator's full level, op 1 first */
-    float pitch_semitones; /* pitch envelope, LFO and bend of that voice together */
-    float lfo;             /* -1..1 */
-    float f0_hz;           /* of that voice, 0 when none sounds */
-    float peak[TB_N_CHANNELS]; /* linear, of this block, after the limiter */
-    float rms;                 /* linear, both channels */
-    float limiter_db;          /* gain reduction, 0..  */
-    uint16_t voices;           /* sounding */
-    uint16_t n_frames;         /* length of the block */
-    uint32_t late;             /* blocks over the deadline since start */
-    uint32_t stolen;           /* voices taken from sounding notes since start */
-    uint32_t nonfinite;        /* NaN or Inf values caught since start */
+    float pitch_semitones;                /* pitch envelope, LFO and bend of that voice together */
+    float lfo;                            /* -1..1 */
+    float f0_hz;                          /* of that voice, 0 when none sounds */
+    float peak[TB_N_CHANNELS];            /* linear, of this block, after the limiter */
+    float rms;                            /* linear, both channels */
+    float limiter_db;                     /* gain reduction, 0..  */
+    uint16_t voices;                      /* sounding */
+    uint16_t n_frames;                    /* length of the block */
+    uint32_t late;                        /* blocks over the deadline since start */
+    uint32_t stolen;                      /* voices taken from sounding notes since start */
+    uint32_t nonfinite;                   /* NaN or Inf values caught since start */
 };
 
 /* What the rest of the house should know, told by the audio role as it happens. */

@@ -13,7 +13,7 @@
 struct tb_config {
     char path[256];      /* the INI file that was read, "" for none */
     char state_dir[256]; /* database, tokens, backups; --state */
-    char listen[64];     /* server.listen: address, "0.0.0.0" default, "127.0.0.1" for this machine */
+    char listen[64];     /* server.listen: address; "0.0.0.0", or "127.0.0.1" for this machine */
     uint16_t port;       /* server.port: 8080; 0 = any free one */
     bool port_fixed;     /* the port was asked for: do not try the next one when it is taken */
     char hosts[512];     /* server.hosts: further Host names, separated by commas */

@@ -48,16 +48,16 @@ struct tb_patch_image {
 enum { TB_PATCH_MAGIC = 0x74617074 };
 
 struct tb_device_entry {
-    char driver[8];   /* "alsa", "null", "file" */
-    char name[64];    /* PCM name */
-    char text[128];   /* for people */
-    char holder[64];  /* who keeps it busy, "" when free or unknown */
+    char driver[8];  /* "alsa", "null", "file" */
+    char name[64];   /* PCM name */
+    char text[128];  /* for people */
+    char holder[64]; /* who keeps it busy, "" when free or unknown */
     uint8_t playback, capture, busy, current;
 };
 
 struct tb_device_request {
     char driver[8];
-    char name[64]; /* PCM name or path */
+    char name[64];                    /* PCM name or path */
     uint32_t rate_hz, block, periods; /* 0: keep */
 };
 

@@ -26,18 +26,18 @@ struct tb_tap {
 
 /* Counters and state that anyone may read at any time. Written by the audio role. */
 struct tb_audio_state {
-    _Atomic uint32_t state;      /* enum tb_device_state */
+    _Atomic uint32_t state; /* enum tb_device_state */
     _Atomic uint32_t rate_hz;
-    _Atomic uint32_t block;      /* frames */
-    _Atomic uint32_t periods;    /* of the device's buffer */
-    _Atomic uint32_t realtime;   /* 1: SCHED_FIFO granted */
-    _Atomic uint32_t locked;     /* 1: memory locked */
-    _Atomic int32_t cpu;         /* pinned to, -1: not pinned */
-    _Atomic uint32_t kernel;     /* enum tb_cpu of the engine */
-    _Atomic uint64_t blocks;     /* rendered since start */
-    _Atomic uint64_t late;       /* blocks whose render took longer than they play */
-    _Atomic uint64_t xruns;      /* the device ran dry */
-    _Atomic uint64_t heartbeat;  /* advances with every block */
+    _Atomic uint32_t block;     /* frames */
+    _Atomic uint32_t periods;   /* of the device's buffer */
+    _Atomic uint32_t realtime;  /* 1: SCHED_FIFO granted */
+    _Atomic uint32_t locked;    /* 1: memory locked */
+    _Atomic int32_t cpu;        /* pinned to, -1: not pinned */
+    _Atomic uint32_t kernel;    /* enum tb_cpu of the engine */
+    _Atomic uint64_t blocks;    /* rendered since start */
+    _Atomic uint64_t late;      /* blocks whose render took longer than they play */
+    _Atomic uint64_t xruns;     /* the device ran dry */
+    _Atomic uint64_t heartbeat; /* advances with every block */
     _Atomic uint64_t web_restarts;
     _Atomic uint64_t midi_events;
     _Atomic uint32_t text_version; /* odd while the texts are being written */
