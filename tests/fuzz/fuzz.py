@@ -16,7 +16,9 @@ import sys
 
 # target -> least number of edges that its corpus and a short run must cover
 EDGES = {
+    "notes": 100,
     "params": 40,
+    "smf": 200,
 }
 SANITIZERS = "-Db_sanitize=address,undefined"
 

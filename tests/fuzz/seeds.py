@@ -6,9 +6,39 @@ What a parser should see at least once; finds and longer files lie beside them i
 are kept by hand. Run it again after a change here and commit what it wrote.
 """
 import os
+import struct
 import sys
 
+
+
+def track(*events):
+    data = b"".join(events)
+    return b"MTrk" + struct.pack(">I", len(data)) + data
+
+
+def midi(kind, division, *tracks):
+    return b"MThd" + struct.pack(">IHHH", 6, kind, len(tracks), division) + b"".join(tracks)
+
+
+END = b"\x00\xff\x2f\x00"
+NOTE = b"\x00\x90\x3c\x64\x60\x3e\x64\x60\x80\x3c\x00\x00\x3e\x00"
 SEEDS = {
+    "smf": {
+        "format0": midi(0, 96, track(NOTE, END)),
+        "format1": midi(1, 480, track(b"\x00\xff\x51\x03\x07\xa1\x20", END), track(NOTE, END)),
+        "smpte": midi(0, 0xE728, track(NOTE, END)),
+        "bend": midi(0, 96, track(b"\x00\xb0\x65\x00\x00\x64\x00\x00\x06\x0c\x00\xe0\x00\x60",
+                                  NOTE, END)),
+        "sysex": midi(0, 96, track(b"\x00\xf0\x03\x43\x00\xf7\x00\xd0\x40\x00\xa0\x3c\x20", END)),
+        "cut": midi(0, 96, track(NOTE, END))[:-9],
+        "long-length": b"MThd\xff\xff\xff\xff",
+    },
+    "notes": {
+        "text": b"60:100:0:1,C4:90:1:0.5",
+        "names": b"f#3:1:0:0.01,Bb-1:127:599:1",
+        "json": b'[{"time_s":0,"key":60,"velocity":100,"duration_s":1}]',
+        "json-bad": b'[{"time_s":-1,"key":128,"velocity":0,"duration_s":1e400}]',
+    },
     "params": {
         "level": b"fm.op1.level\n99",
         "above": b"fm.op1.coarse\n64",
