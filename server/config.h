@@ -24,13 +24,15 @@ struct tb_config {
     uint32_t periods;    /* audio.periods: 3 */
     int priority;        /* audio.priority: SCHED_FIFO 1..99, 70; 0 = do not ask */
     int cpu;             /* audio.cpu: -1 = the last one where there are two or more, -2 = none */
+    uint32_t seconds;    /* audio.seconds: driver "file" only: stop after so many, 0 = on SIGTERM */
     char midi_in[256];   /* midi.in: raw devices, FIFOs or ptys, separated by commas */
     bool midi_sequencer; /* midi.sequencer: be an ALSA sequencer client */
     bool verbose;
 };
 
-/* Control thread. Fills *config from argv[0..argc) (options only, no command name). TB_EINVAL names
- * the file, line or option and the bound. */
+/* Control thread. Short options: --config FILE, --state DIR, --verbose, --seconds N; the first two
+ * and the last also with "=". Fills *config from argv[0..argc) (options only, no command name).
+ * TB_EINVAL names the file, line or option and the bound. */
 enum tb_status tb_config_load(int argc, char **argv, struct tb_config *config,
                               struct tb_error *err);
 

@@ -1,8 +1,73 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <stdio.h>
+#include "server/commands.h"
+#include "server/roles.h"
 
-int main(void)
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+/* A build without one of these roles says so instead of failing to link. */
+extern int tb_web_main(int argc, char **argv) __attribute__((weak));
+extern int tb_job_main(int argc, char **argv) __attribute__((weak));
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+};
+
+static const struct command commands[] = {
+#define COMMAND(NAME, FUNCTION, HELP) {NAME, FUNCTION, HELP},
+#include "server/commands.def"
+#undef COMMAND
+};
+enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
+static int usage(FILE *out, int status)
 {
-    puts("timbred " TB_VERSION);
-    return 0;
+    fputs("usage: timbred [command] [options]\n\n", out);
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+    fputs(
+        "\nOptions of serve: --config FILE, --state DIR, --section.key=value as in timbred.conf,\n"
+        "--verbose. timbred --version tells the version.\n",
+        out);
+    return status;
+}
+
+/* A child must not outlive the audio role: the kernel ends it even when the parent was killed. The
+ * web role is asked politely, so that it closes its database; a job has nothing to lose. */
+static int run_role(const char *role, int argc, char **argv)
+{
+    if (strcmp(role, "web") == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+        return tb_web_main ? tb_web_main(argc, argv) : TB_EXIT_SOFTWARE;
+    }
+    if (strcmp(role, "job") == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        return tb_job_main ? tb_job_main(argc, argv) : TB_EXIT_SOFTWARE;
+    }
+    fprintf(stderr, "timbred: --role=%s: expected web or job\n", role);
+    return TB_EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    const char *first = argc > 1 ? argv[1] : "";
+    if (strncmp(first, "--role=", 7) == 0)
+        return run_role(first + 7, argc - 2, argv + 2);
+    if (strcmp(first, "--version") == 0) {
+        puts("timbred " TB_VERSION);
+        return 0;
+    }
+    if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0 || strcmp(first, "help") == 0)
+        return usage(stdout, 0);
+    if (first[0] == '\0' || first[0] == '-')
+        return commands[0].run(argc > 0 ? argc - 1 : 0, argv + (argc > 0));
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        if (strcmp(first, commands[i].name) == 0)
+            return commands[i].run(argc - 2, argv + 2);
+    fprintf(stderr, "timbred: %s: no such command\n", first);
+    return usage(stderr, TB_EXIT_USAGE);
 }
