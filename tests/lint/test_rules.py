@@ -3,6 +3,7 @@
 """Breaks every rule of rules.py once: a rule that cannot fail is a wish."""
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -123,6 +124,50 @@ class Tools(unittest.TestCase):
                 subprocess.run(["ar", "rc", path, folder + "/x.o"], check=True)
                 found = list(rules.RULES["symbols"](rules.Tree(folder, folder)))
                 self.assertEqual(len(found), wanted)
+
+
+SUBJECTS = {
+    "dsp: ramp the master gain": 0,
+    "db, server: share one transaction": 0,
+    "Revert \"dsp: ramp the master gain\"": 0,
+    "ramp the master gain": 1,
+    "dsp: Ramp the master gain": 1,
+    "dsp: ramp the master gain.": 1,
+    "dsp: " + "ramp " * 12: 1,
+    "dsp: ramp the gain\nno empty line": 1,
+    "dsp: ramp the gain\n\nwhy": 0,
+}
+
+
+class Hooks(unittest.TestCase):
+    root = Tools.root
+
+    def test_subjects(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "message")
+            for message, wanted in SUBJECTS.items():
+                with open(path, "w", encoding="utf-8") as f:
+                    f.write(message + "\n")
+                done = subprocess.run([f"{self.root}/deploy/hooks/commit-msg", path], check=False,
+                                      capture_output=True)
+                self.assertEqual(done.returncode, wanted, message)
+
+    def test_what_is_staged_is_checked(self):
+        environment = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null"}
+        for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"):
+            environment.pop(name, None)
+        for text, wanted in (("int a;\n", 0), ("int  a ;\n", 1)):
+            with tempfile.TemporaryDirectory() as folder:
+                for path in ("tests/lint/rules.py", ".clang-format"):
+                    os.makedirs(os.path.dirname(os.path.join(folder, path)), exist_ok=True)
+                    shutil.copy(os.path.join(self.root, path), os.path.join(folder, path))
+                with open(os.path.join(folder, "a.c"), "w", encoding="utf-8") as f:
+                    f.write(C + text)
+                for command in (["git", "init", "-q"], ["git", "add", "-A"]):
+                    subprocess.run(command, cwd=folder, check=True, env=environment)
+                done = subprocess.run([f"{self.root}/deploy/hooks/pre-commit"], cwd=folder,
+                                      check=False, capture_output=True, text=True, env=environment)
+                self.assertEqual(done.returncode, wanted, done.stdout + done.stderr)
 
 
 class Rules(unittest.TestCase):
