@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "models/nn/nn_priv.h"
+#include "models/nn/vector.h"
+
+/* Compiled once per processor variant. A tile is some voices times some vectors of one panel, held
+ * in registers while the inputs go by: one voice takes a whole panel, a batch takes slices. */
+
+enum { PANEL_VECTORS = TB_NN_PANEL / TB_LANES, HALF_VECTORS = TB_NN_HALF / TB_LANES };
+#if TB_LANES == 16
+enum { GROUP = 8, HAS_F16 = 1 };
+#elif TB_LANES == 8
+enum { GROUP = 4, HAS_F16 = 1 };
+#elif defined(__aarch64__)
+enum { GROUP = 4, HAS_F16 = 1 };
+#else
+enum { GROUP = 4, HAS_F16 = 0 };
+#endif
+/* Enough chains to hide the latency of a multiply-add at batch 1. */
+enum { CHAINS = 8, MAX_TILE = 16, PREFETCH_BYTES = 2048 };
+
+struct panel {
+    const float *bias;
+    const float *scale;        /* int8 */
+    const int32_t *correction; /* int8 */
+    const unsigned char *values;
+    unsigned row;   /* outputs of this panel, 32 or 16 */
+    unsigned slice; /* first output of the tile within the panel */
+    unsigned out;   /* first output of the panel */
+};
+
+TB_INLINE struct panel panel_at(const struct tb_nn_job *job, unsigned number)
+{
+    const struct tb_nn_op *op = job->op;
+    const unsigned char *at = job->model->arena + op->weights + number * op->panel_bytes;
+    struct panel p = {.bias = (const float *)(const void *)at, .out = number * TB_NN_PANEL};
+    p.row = op->n_out - p.out >= TB_NN_PANEL ? TB_NN_PANEL : TB_NN_HALF;
+    at += TB_NN_PANEL * sizeof(float);
+    if (op->storage == TB_NN_I8) {
+        p.scale = (const float *)(const void *)at;
+        p.correction = (const int32_t *)(const void *)(at + TB_NN_PANEL * sizeof(float));
+        at += TB_NN_PANEL * (sizeof(float) + sizeof(int32_t));
+    }
+    p.values = at;
+    return p;
+}
+
+/* TB_LANES weights from the i-th value of a panel. */
+TB_INLINE tb_vf weights_at(const unsigned char *values, size_t i, enum tb_nn_dtype storage)
+{
+    if (storage == TB_NN_F32)
+        return tb_vload((const float *)(const void *)values + i);
+    const uint16_t *half = (const uint16_t *)(const void *)values + i;
+#if TB_LANES == 16
+    const __m256i raw = _mm256_loadu_si256((const __m256i *)(const void *)half);
+    if (storage == TB_NN_F16)
+        return (tb_vf)_mm512_cvtph_ps(raw);
+    return (tb_vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32(raw), 16);
+#elif TB_LANES == 8
+    const __m128i raw = _mm_loadu_si128((const __m128i *)(const void *)half);
+    if (storage == TB_NN_F16)
+        return (tb_vf)_mm256_cvtph_ps(raw);
+    return (tb_vf)_mm256_slli_epi32(_mm256_cvtepu16_epi32(raw), 16);
+#elif defined(__aarch64__)
+    if (storage == TB_NN_F16)
+        return (tb_vf)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(half)));
+    return (tb_vf)vshll_n_u16(vld1_u16(half), 16);
+#else
+    typedef uint16_t vu16 __attribute__((vector_size(TB_LANES * 2)));
+    typedef uint32_t vu32 __attribute__((vector_size(TB_LANES * 4)));
+    vu16 raw;
+    memcpy(&raw, half, sizeof raw);
+    return (tb_vf)(__builtin_convertvector(raw, vu32) << 16);
+#endif
+}
+
+TB_INLINE void finish(const struct tb_nn_job *job, const struct panel *p, unsigned voice,
+                      unsigned at, tb_vf y)
+{
+    const struct tb_nn_op *op = job->op;
+    float *scratch = job->scratch + voice * job->stride + p->out + at;
+    y += tb_vload(p->bias + at);
+    if (op->relu)
+        y = tb_vmax(y, (tb_vf){0});
+    if (op->add != TB_NN_NONE)
+        y += tb_vload(scratch + op->add);
+    tb_vstore(scratch + op->dst, y);
+}
+
+/* Voices first..first+n of a tile: n, vectors and chains are constants, so all loops unroll and
+ * acc stays in registers. */
+struct tile {
+    unsigned first, n, vectors, chains;
+};
+
+TB_INLINE void tile_float(const struct tb_nn_job *job, const struct panel *p, struct tile t,
+                          enum tb_nn_dtype storage)
+{
+    const unsigned n_in = job->op->n_in;
+    const float *x = job->scratch + t.first * job->stride + job->op->src;
+    const size_t bytes = storage == TB_NN_F32 ? sizeof(float) : sizeof(uint16_t);
+    const unsigned char *w = p->values + p->slice * bytes;
+    const size_t row = p->row * bytes;
+    tb_vf acc[MAX_TILE] = {{0}};
+    unsigned i = 0;
+    for (; i + t.chains <= n_in; i += t.chains, w += t.chains * row) {
+        __builtin_prefetch(w + PREFETCH_BYTES);
+        TB_UNROLL
+        for (unsigned c = 0; c < t.chains; c++) {
+            TB_UNROLL
+            for (unsigned s = 0; s < t.vectors; s++) {
+                const tb_vf weight = weights_at(w + c * row, s * TB_LANES, storage);
+                TB_UNROLL
+                for (unsigned v = 0; v < t.n; v++)
+                    acc[(c * t.vectors + s) * t.n + v] += weight * x[v * job->stride + i + c];
+            }
+        }
+    }
+    for (; i < n_in; i++, w += row) {
+        TB_UNROLL
+        for (unsigned s = 0; s < t.vectors; s++) {
+            const tb_vf weight = weights_at(w, s * TB_LANES, storage);
+            TB_UNROLL
+            for (unsigned v = 0; v < t.n; v++)
+                acc[s * t.n + v] += weight * x[v * job->stride + i];
+        }
+    }
+    TB_UNROLL
+    for (unsigned s = 0; s < t.vectors; s++) {
+        TB_UNROLL
+        for (unsigned v = 0; v < t.n; v++) {
+            tb_vf sum = acc[s * t.n + v];
+            TB_UNROLL
+            for (unsigned c = 1; c < t.chains; c++)
+                sum += acc[(c * t.vectors + s) * t.n + v];
+            finish(job, p, t.first + v, p->slice + s * TB_LANES, sum);
+        }
+    }
+}
+
+/* acc[lane] += sum over 4 of code * weight. All variants give the same integers: AVX-512 adds 128
+ * to the codes (see quantise) and takes it back with the correction, AVX2 moves the sign. */
+TB_INLINE tb_vi dot4(tb_vi acc, int32_t codes, const unsigned char *w)
+{
+#if TB_LANES == 16
+    return (tb_vi)_mm512_dpbusd_epi32((__m512i)acc, _mm512_set1_epi32(codes),
+                                      _mm512_loadu_si512(w));
+#elif TB_LANES == 8
+    const __m256i x = _mm256_set1_epi32(codes);
+    const __m256i weight = _mm256_loadu_si256((const __m256i *)(const void *)w);
+    const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(weight, x));
+    return acc + (tb_vi)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+#elif defined(__aarch64__)
+    const int8x16_t x = vreinterpretq_s8_s32(vdupq_n_s32(codes));
+    const int8x16_t weight = vld1q_s8((const int8_t *)w);
+#if defined(__ARM_FEATURE_DOTPROD)
+    return (tb_vi)vdotq_s32((int32x4_t)acc, weight, x);
+#else
+    const int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(weight), vget_low_s8(x)));
+    const int32x4_t high = vpaddlq_s16(vmull_high_s8(weight, x));
+    return acc + (tb_vi)vpaddq_s32(low, high);
+#endif
+#elif defined(__SSE2__)
+    const __m128i raw = _mm_loadu_si128((const __m128i *)(const void *)w);
+    const __m128i x8 = _mm_set1_epi32(codes);
+    const __m128i x = _mm_srai_epi16(_mm_unpacklo_epi8(x8, x8), 8);
+    const __m128i low = _mm_madd_epi16(_mm_srai_epi16(_mm_unpacklo_epi8(raw, raw), 8), x);
+    const __m128i high = _mm_madd_epi16(_mm_srai_epi16(_mm_unpackhi_epi8(raw, raw), 8), x);
+    const __m128 l = _mm_castsi128_ps(low), h = _mm_castsi128_ps(high);
+    return acc + (tb_vi)_mm_castps_si128(_mm_shuffle_ps(l, h, _MM_SHUFFLE(2, 0, 2, 0))) +
+           (tb_vi)_mm_castps_si128(_mm_shuffle_ps(l, h, _MM_SHUFFLE(3, 1, 3, 1)));
+#else
+    int8_t x[4];
+    memcpy(x, &codes, sizeof x);
+    const int8_t *weight = (const int8_t *)w;
+    for (int lane = 0; lane < TB_LANES; lane++)
+        for (int k = 0; k < 4; k++)
+            acc[lane] += x[k] * weight[4 * lane + k];
+    return acc;
+#endif
+}
+
+TB_INLINE int32_t codes_at(const unsigned char *codes, size_t i)
+{
+    int32_t four;
+    memcpy(&four, codes + 4 * i, sizeof four);
+    return four;
+}
+
+TB_INLINE void tile_int8(const struct tb_nn_job *job, const struct panel *p, struct tile t)
+{
+    const unsigned n4 = (job->op->n_in + 3) / 4;
+    const float *scale = job->scratch + t.first * job->stride + job->model->codes;
+    const unsigned char *x = (const unsigned char *)(scale + TB_NN_HALF);
+    const size_t stride = job->stride * sizeof(float);
+    const unsigned char *w = p->values + 4 * p->slice;
+    const size_t row = 4 * p->row;
+    tb_vi acc[MAX_TILE] = {{0}};
+    unsigned i = 0;
+    for (; i + t.chains <= n4; i += t.chains, w += t.chains * row) {
+        __builtin_prefetch(w + PREFETCH_BYTES);
+        TB_UNROLL
+        for (unsigned c = 0; c < t.chains; c++) {
+            TB_UNROLL
+            for (unsigned v = 0; v < t.n; v++) {
+                const int32_t four = codes_at(x + v * stride, i + c);
+                TB_UNROLL
+                for (unsigned s = 0; s < t.vectors; s++) {
+                    tb_vi *a = &acc[(c * t.vectors + s) * t.n + v];
+                    *a = dot4(*a, four, w + c * row + 4 * s * TB_LANES);
+                }
+            }
+        }
+    }
+    for (; i < n4; i++, w += row) {
+        TB_UNROLL
+        for (unsigned v = 0; v < t.n; v++) {
+            const int32_t four = codes_at(x + v * stride, i);
+            TB_UNROLL
+            for (unsigned s = 0; s < t.vectors; s++)
+                acc[s * t.n + v] = dot4(acc[s * t.n + v], four, w + 4 * s * TB_LANES);
+        }
+    }
+    TB_UNROLL
+    for (unsigned s = 0; s < t.vectors; s++) {
+        const unsigned at = p->slice + s * TB_LANES;
+        tb_vi correction = {0};
+        if (TB_LANES == 16)
+            memcpy(&correction, p->correction + at, sizeof correction);
+        TB_UNROLL
+        for (unsigned v = 0; v < t.n; v++) {
+            tb_vi sum = correction + acc[s * t.n + v];
+            TB_UNROLL
+            for (unsigned c = 1; c < t.chains; c++)
+                sum += acc[(c * t.vectors + s) * t.n + v];
+            finish(job, p, t.first + v, at,
+                   __builtin_convertvector(sum, tb_vf) * tb_vload(p->scale + at) *
+                       scale[v * job->stride]);
+        }
+    }
+}
+
+TB_INLINE void tile_any(const struct tb_nn_job *job, const struct panel *p, struct tile t,
+                        enum tb_nn_dtype storage)
+{
+    if (storage == TB_NN_I8)
+        tile_int8(job, p, t);
+    else
+        tile_float(job, p, t, storage);
+}
+
+/* Slices of up to `vectors` vectors of panel p for t.n voices. */
+TB_INLINE void slices(const struct tb_nn_job *job, struct panel p, struct tile t,
+                      enum tb_nn_dtype storage)
+{
+    for (p.slice = 0; p.slice < p.row; p.slice += t.vectors * TB_LANES)
+        tile_any(job, &p, t, storage);
+}
+
+TB_INLINE void panel_batch(const struct tb_nn_job *job, const struct panel *p,
+                           enum tb_nn_dtype storage)
+{
+    enum { SLICE = HALF_VECTORS < 2 ? 1 : 2, WIDE = PANEL_VECTORS < 2 ? 1 : 2 };
+    const bool full = p->row == TB_NN_PANEL;
+    unsigned v = 0;
+    for (; v + GROUP <= job->n_voices; v += GROUP)
+        if (full)
+            slices(job, *p, (struct tile){v, GROUP, WIDE, 1}, storage);
+        else
+            slices(job, *p, (struct tile){v, GROUP, SLICE, 1}, storage);
+    if (GROUP > 4 && v + 4 <= job->n_voices) {
+        slices(job, *p, (struct tile){v, 4, SLICE, 2}, storage);
+        v += 4;
+    }
+    if (v + 2 <= job->n_voices) {
+        slices(job, *p, (struct tile){v, 2, SLICE, 2}, storage);
+        v += 2;
+    }
+    if (v < job->n_voices)
+        slices(job, *p, (struct tile){v, 1, HALF_VECTORS, CHAINS / HALF_VECTORS}, storage);
+}
+
+TB_INLINE void linear_with(const struct tb_nn_job *job, enum tb_nn_dtype storage)
+{
+    for (unsigned i = job->first; i < job->last; i++) {
+        const struct panel p = panel_at(job, i);
+        if (job->n_voices > 1)
+            panel_batch(job, &p, storage);
+        else if (p.row == TB_NN_PANEL)
+            tile_any(job, &p, (struct tile){0, 1, PANEL_VECTORS, CHAINS / PANEL_VECTORS}, storage);
+        else
+            tile_any(job, &p, (struct tile){0, 1, HALF_VECTORS, CHAINS / HALF_VECTORS}, storage);
+    }
+}
+
+static void linear(const struct tb_nn_job *job)
+{
+    switch (job->op->storage) {
+    case TB_NN_F32:
+        linear_with(job, TB_NN_F32);
+        break;
+    case TB_NN_F16:
+        linear_with(job, TB_NN_F16);
+        break;
+    case TB_NN_BF16:
+        linear_with(job, TB_NN_BF16);
+        break;
+    case TB_NN_I8:
+        linear_with(job, TB_NN_I8);
+        break;
+    case TB_NN_N_DTYPES:
+        break;
+    }
+}
+
+/* Symmetric, one scale a voice: the loudest input is code 127. */
+static void quantise(const struct tb_nn_job *job)
+{
+    typedef int8_t narrow __attribute__((vector_size(TB_LANES)));
+    const unsigned n = job->op->n_in, n_round = (n + TB_LANES - 1) / TB_LANES * TB_LANES;
+    for (unsigned v = 0; v < job->n_voices; v++) {
+        float *x = job->scratch + v * job->stride + job->op->src;
+        float *scale = job->scratch + v * job->stride + job->model->codes;
+        unsigned char *codes = (unsigned char *)(scale + TB_NN_HALF);
+        tb_vf peak = {0};
+        for (unsigned i = n; i < n_round; i++)
+            x[i] = 0;
+        for (unsigned i = 0; i < n_round; i += TB_LANES)
+            peak = tb_vmax(peak, tb_vabs(tb_vload(x + i)));
+        const float loudest = tb_vpeak(peak) + 1e-30f;
+        const tb_vf factor = tb_vset(127.0f / loudest);
+        scale[0] = loudest / 127.0f;
+        for (unsigned i = 0; i < n_round; i += TB_LANES) {
+            const tb_vi code = tb_vround(tb_vload(x + i) * factor) ^ (TB_LANES == 16 ? 0x80 : 0);
+            const narrow bytes = __builtin_convertvector(code, narrow);
+            memcpy(codes + i, &bytes, sizeof bytes);
+        }
+    }
+}
+
+static void norm(const struct tb_nn_job *job)
+{
+    const struct tb_nn_op *op = job->op;
+    const unsigned n = op->n_out;
+    const float *gain = (const float *)(const void *)(job->model->arena + op->weights);
+    const float *bias = gain + tb_nn_round(n, TB_NN_HALF);
+    const float leak = job->model->spec.leak;
+    for (unsigned v = 0; v < job->n_voices; v++) {
+        const float *x = job->scratch + v * job->stride + op->src;
+        float *y = job->scratch + v * job->stride + op->dst;
+        tb_vf sum = {0}, squares = {0};
+        unsigned i = 0;
+        for (; i + TB_LANES <= n; i += TB_LANES)
+            sum += tb_vload(x + i);
+        sum += tb_vload_part(x + i, n - i);
+        const float mean = tb_vsum(sum) / (float)n;
+        for (i = 0; i + TB_LANES <= n; i += TB_LANES) {
+            const tb_vf d = tb_vload(x + i) - mean;
+            squares += d * d;
+        }
+        float rest = 0;
+        for (unsigned k = i; k < n; k++)
+            rest += (x[k] - mean) * (x[k] - mean);
+        const float variance = (tb_vsum(squares) + rest) / (float)n;
+        const float scale = 1.0f / __builtin_sqrtf(variance + job->model->spec.norm_epsilon);
+        for (i = 0; i < n; i += TB_LANES) {
+            tb_vf d = (tb_vload(x + i) - mean) * scale * tb_vload(gain + i) + tb_vload(bias + i);
+            d = tb_vmax(d, d * leak);
+            if (n - i >= TB_LANES)
+                tb_vstore(y + i, d);
+            else
+                tb_vstore_part(y + i, d, n - i);
+        }
+    }
+}
+
+/* PyTorch's GRU: gates r, z, n; src = W_ih x + b_ih, add = W_hh h + b_hh, each gate padded. */
+static void gru(const struct tb_nn_job *job)
+{
+    const struct tb_nn_op *op = job->op;
+    const unsigned n = tb_nn_round(op->n_out, TB_NN_HALF);
+    for (unsigned v = 0; v < job->n_voices; v++) {
+        float *scratch = job->scratch + v * job->stride;
+        const float *in = scratch + op->src, *back = scratch + op->add;
+        float *h = job->state[v] + op->state;
+        for (unsigned i = 0; i < n; i += TB_LANES) {
+            const tb_vf r = tb_vsigmoid(tb_vload(in + i) + tb_vload(back + i));
+            const tb_vf z = tb_vsigmoid(tb_vload(in + n + i) + tb_vload(back + n + i));
+            const tb_vf c = tb_vtanh(tb_vload(in + 2 * n + i) + r * tb_vload(back + 2 * n + i));
+            const tb_vf next = c + z * (tb_vload(h + i) - c);
+            tb_vstore(h + i, next);
+            tb_vstore(scratch + op->dst + i, next);
+        }
+    }
+}
+
+static void map(enum tb_nn_function function, float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += TB_LANES) {
+        const size_t part = n - i < TB_LANES ? n - i : TB_LANES;
+        tb_vf v = part == TB_LANES ? tb_vload(x + i) : tb_vload_part(x + i, part);
+        if (function == TB_NN_SIGMOID)
+            v = tb_vsigmoid(v);
+        else
+            v = function == TB_NN_TANH ? tb_vtanh(v) : tb_vexp(v);
+        if (part == TB_LANES)
+            tb_vstore(y + i, v);
+        else
+            tb_vstore_part(y + i, v, part);
+    }
+}
+
+#if TB_LANES == 16
+enum { CPU = TB_NN_CPU_AVX512 };
+#elif TB_LANES == 8
+enum { CPU = TB_NN_CPU_AVX2 };
+#elif defined(__aarch64__)
+enum { CPU = TB_NN_CPU_NEON };
+#else
+enum { CPU = TB_NN_CPU_PORTABLE };
+#endif
+
+const struct tb_nn_kernels TB_VARIANT(tb_nn_kernels) = {
+    .cpu = (enum tb_nn_cpu)CPU,
+    .has_f16 = HAS_F16,
+    .linear = linear,
+    .quantise = quantise,
+    .norm = norm,
+    .gru = gru,
+    .map = map,
+};

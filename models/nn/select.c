@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "models/nn/nn_priv.h"
+
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+enum { HWCAP_DOT = 1 << 20 }; /* HWCAP_ASIMDDP */
+#endif
+
+const struct tb_nn_kernels *tb_nn_kernels_of(enum tb_nn_cpu cpu)
+{
+    switch (cpu) {
+#if defined(__x86_64__)
+    case TB_NN_CPU_PORTABLE:
+        return &tb_nn_kernels_portable;
+    case TB_NN_CPU_AVX2:
+        return &tb_nn_kernels_avx2;
+    case TB_NN_CPU_AVX512:
+        return &tb_nn_kernels_avx512;
+    case TB_NN_CPU_NEON:
+#elif defined(__aarch64__)
+    case TB_NN_CPU_PORTABLE:
+    case TB_NN_CPU_NEON:
+        return getauxval(AT_HWCAP) & HWCAP_DOT ? &tb_nn_kernels_neon_dot : &tb_nn_kernels_neon;
+    case TB_NN_CPU_AVX2:
+    case TB_NN_CPU_AVX512:
+#else
+    case TB_NN_CPU_PORTABLE:
+        return &tb_nn_kernels_portable;
+    case TB_NN_CPU_AVX2:
+    case TB_NN_CPU_AVX512:
+    case TB_NN_CPU_NEON:
+#endif
+    case TB_NN_N_CPUS:
+    case TB_NN_CPU_BEST:
+        break;
+    }
+    return NULL;
+}
+
+bool tb_nn_cpu_has(enum tb_nn_cpu cpu)
+{
+    if (!tb_nn_kernels_of(cpu))
+        return false;
+#if defined(__x86_64__)
+    if (cpu == TB_NN_CPU_AVX2)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+               __builtin_cpu_supports("f16c");
+    if (cpu == TB_NN_CPU_AVX512)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("avx512vnni");
+#endif
+    return true;
+}
+
+const char *tb_nn_cpu_name(enum tb_nn_cpu cpu)
+{
+    static const char *const names[TB_NN_N_CPUS] = {"portable", "avx2", "avx512", "neon"};
+    return (unsigned)cpu < TB_NN_N_CPUS ? names[cpu] : "unknown";
+}

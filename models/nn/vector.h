@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TB_MODELS_NN_VECTOR_H
+#define TB_MODELS_NN_VECTOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+
+/* Float vectors as wide as the file is compiled for, with the few operations that the compilers'
+ * vector extensions lack. TB_VARIANT(name) adds the variant, so that one source gives all. */
+#if defined(__AVX512F__)
+#define TB_LANES 16
+#define TB_VARIANT(name) name##_avx512
+#elif defined(__AVX2__)
+#define TB_LANES 8
+#define TB_VARIANT(name) name##_avx2
+#elif defined(__ARM_FEATURE_DOTPROD)
+#define TB_LANES 4
+#define TB_VARIANT(name) name##_neon_dot
+#elif defined(__aarch64__)
+#define TB_LANES 4
+#define TB_VARIANT(name) name##_neon
+#else
+#define TB_LANES 4
+#define TB_VARIANT(name) name##_portable
+#endif
+
+#define TB_INLINE static inline __attribute__((always_inline, unused))
+#if defined(__clang__)
+#define TB_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define TB_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+typedef float tb_vf __attribute__((vector_size(TB_LANES * 4)));
+typedef int32_t tb_vi __attribute__((vector_size(TB_LANES * 4)));
+
+TB_INLINE tb_vf tb_vset(float x)
+{
+    return x - (tb_vf){0};
+}
+
+TB_INLINE tb_vf tb_vload(const float *p)
+{
+    tb_vf v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+TB_INLINE void tb_vstore(float *p, tb_vf v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+/* First n < TB_LANES values; the others are 0. */
+TB_INLINE tb_vf tb_vload_part(const float *p, size_t n)
+{
+    tb_vf v = {0};
+    memcpy(&v, p, n * sizeof(float));
+    return v;
+}
+
+TB_INLINE void tb_vstore_part(float *p, tb_vf v, size_t n)
+{
+    memcpy(p, &v, n * sizeof(float));
+}
+
+/* mask ? a : b, mask all ones or all zeros in every lane. */
+TB_INLINE tb_vf tb_vselect(tb_vi mask, tb_vf a, tb_vf b)
+{
+    return (tb_vf)(((tb_vi)a & mask) | ((tb_vi)b & ~mask));
+}
+
+TB_INLINE tb_vf tb_vmax(tb_vf a, tb_vf b)
+{
+#if defined(__AVX512F__)
+    return (tb_vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+    return (tb_vf)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+    return (tb_vf)_mm_max_ps((__m128)a, (__m128)b);
+#else
+    return tb_vselect(a > b, a, b);
+#endif
+}
+
+TB_INLINE tb_vf tb_vmin(tb_vf a, tb_vf b)
+{
+#if defined(__AVX512F__)
+    return (tb_vf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+    return (tb_vf)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+    return (tb_vf)_mm_min_ps((__m128)a, (__m128)b);
+#else
+    return tb_vselect(a < b, a, b);
+#endif
+}
+
+TB_INLINE tb_vf tb_vabs(tb_vf a)
+{
+    return (tb_vf)((tb_vi)a & 0x7fffffff);
+}
+
+TB_INLINE float tb_vsum(tb_vf a)
+{
+    float part[TB_LANES];
+    memcpy(part, &a, sizeof part);
+    for (int width = TB_LANES / 2; width; width /= 2)
+        for (int i = 0; i < width; i++)
+            part[i] += part[i + width];
+    return part[0];
+}
+
+TB_INLINE float tb_vpeak(tb_vf a)
+{
+    float part[TB_LANES], peak = 0;
+    memcpy(part, &a, sizeof part);
+    for (int i = 0; i < TB_LANES; i++)
+        peak = part[i] > peak ? part[i] : peak;
+    return peak;
+}
+
+/* Nearest integer, ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves it in the low bits. */
+TB_INLINE tb_vi tb_vround(tb_vf x)
+{
+    const float magic = 12582912.0f;
+    return (tb_vi)(x + magic) - (tb_vi)tb_vset(magic);
+}
+
+/* e^x for -87..88, held there outside; relative error below 2e-7. Reduction by a split ln 2
+ * (Cody and Waite), then the degree 6 polynomial of Cephes expf. */
+TB_INLINE tb_vf tb_vexp(tb_vf x)
+{
+    x = tb_vmin(tb_vmax(x, tb_vset(-87.0f)), tb_vset(88.0f));
+    const tb_vi n = tb_vround(x * 1.44269504f);
+    const tb_vf nf = __builtin_convertvector(n, tb_vf);
+    const tb_vf r = (x - nf * 0.693359375f) + nf * 2.12194440e-4f;
+    tb_vf p = tb_vset(1.9875691500e-4f);
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * (r * r) + r + 1.0f;
+    return (tb_vf)((tb_vi)p + (n << 23));
+}
+
+TB_INLINE tb_vf tb_vsigmoid(tb_vf x)
+{
+    return 1.0f / (1.0f + tb_vexp(-x));
+}
+
+TB_INLINE tb_vf tb_vtanh(tb_vf x)
+{
+    return 1.0f - 2.0f / (1.0f + tb_vexp(x + x));
+}
+
+#endif
