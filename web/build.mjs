@@ -136,7 +136,10 @@ function depfile(result) {
 if (!options.out || (options.depfile && !options.c))
     throw new Error('usage: build.mjs --out DIR [--c FILE --depfile FILE] [--watch]');
 if (options.watch) {
-    const plugin = { name: 'emit', setup: (build) => build.onEnd((r) => r.errors.length || emit(r)) };
+    const plugin = {
+        name: 'emit',
+        setup: (build) => build.onEnd((r) => r.errors.length || emit(r)),
+    };
     const context = await esbuild.context({ ...settings, plugins: [plugin] });
     await context.watch();
 } else {

@@ -27,7 +27,9 @@ export function install(kind) {
 }
 
 function lockHash() {
-    return createHash('sha256').update(readFileSync(join(web, 'package-lock.json'))).digest('hex');
+    return createHash('sha256')
+        .update(readFileSync(join(web, 'package-lock.json')))
+        .digest('hex');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import { render } from 'preact';
+import { takeTokenFromAddress } from './core/api';
+import { watchKeys } from './core/notes';
+import { watchPatches } from './core/patches';
+import { start } from './core/store';
+import { App } from './ui/app';
+import { loadFonts } from './ui/theme';
 
-function App() {
-    return <h1>timbred</h1>;
-}
-
-const root = document.getElementById('app');
-if (root) render(<App />, root);
+takeTokenFromAddress();
+addEventListener('hashchange', () => {
+    if (takeTokenFromAddress()) location.reload();
+});
+loadFonts();
+watchKeys();
+watchPatches();
+void start();
+render(<App />, document.getElementById('app')!);

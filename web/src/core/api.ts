@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// REST, with the token that the link brought.
+
+const ROOT = '/api/v1';
+const TOKEN_KEY = 'timbred.token';
+
+export class Problem extends Error {
+    constructor(
+        readonly status: number,
+        detail: string,
+        readonly field?: string,
+        /** The current revision, where a stale one was refused. */
+        readonly etag?: string | null,
+    ) {
+        super(detail);
+    }
+}
+
+/** Out of the address bar into this browser, so that the link can be shared without it. */
+export function takeTokenFromAddress(): boolean {
+    const match = /^#(?:token=|t=)?([\w.~-]{8,})$/.exec(location.hash);
+    if (!match) return false;
+    keepToken(match[1]!);
+    history.replaceState(null, '', location.pathname + location.search);
+    return true;
+}
+
+export function token(): string {
+    try {
+        return localStorage.getItem(TOKEN_KEY) ?? '';
+    } catch {
+        return '';
+    }
+}
+
+export function keepToken(value: string): void {
+    try {
+        localStorage.setItem(TOKEN_KEY, value);
+    } catch {
+        // A browser that stores nothing asks again next time.
+    }
+}
+
+interface Options {
+    body?: unknown;
+    /** Sent as it is, with this type. */
+    raw?: { type: string; data: Blob | ArrayBuffer | string };
+    type?: string;
+    ifMatch?: string;
+}
+
+export async function request(
+    method: string,
+    path: string,
+    options: Options = {},
+): Promise<Response> {
+    const headers: Record<string, string> = { Authorization: `Bearer ${token()}` };
+    if (options.ifMatch) headers['If-Match'] = options.ifMatch;
+    const init: RequestInit = { method, headers, cache: 'no-store' };
+    if (options.raw) {
+        headers['Content-Type'] = options.raw.type;
+        init.body = options.raw.data;
+    } else if (method !== 'GET') {
+        headers['Content-Type'] = options.type ?? 'application/json';
+        if (options.body !== undefined) init.body = JSON.stringify(options.body);
+        else if (method !== 'DELETE') init.body = '{}';
+    }
+    let response: Response;
+    try {
+        response = await fetch(ROOT + path, init);
+    } catch {
+        throw new Problem(0, 'The device does not answer.');
+    }
+    if (!response.ok) throw await problem(response);
+    return response;
+}
+
+async function problem(response: Response): Promise<Problem> {
+    let detail = `${response.status} ${response.statusText}`;
+    let field: string | undefined;
+    try {
+        const body = (await response.json()) as { detail?: string; title?: string; field?: string };
+        detail = body.detail ?? body.title ?? detail;
+        field = body.field;
+    } catch {
+        // Not a problem document: the status has to do.
+    }
+    return new Problem(response.status, detail, field, response.headers.get('ETag'));
+}
+
+export async function get<T>(path: string): Promise<T> {
+    return (await request('GET', path)).json() as Promise<T>;
+}
+
+export async function send<T>(
+    method: string,
+    path: string,
+    body?: unknown,
+    options: Options = {},
+): Promise<T | null> {
+    const response = await request(method, path, { ...options, body });
+    if (response.status === 204) return null;
+    const text = await response.text();
+    return text ? (JSON.parse(text) as T) : null;
+}
+
+/** Fetches a file and gives it to the browser's downloads. */
+export async function download(path: string, name: string): Promise<void> {
+    const blob = await (await request('GET', path)).blob();
+    const address = URL.createObjectURL(blob);
+    const link = document.createElement('a');
+    link.href = address;
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import { signal, useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { forKeys, panic } from '../core/notes';
+import { step } from '../core/patches';
+import { algorithmParam, arrangement, command, link, notice, schema } from '../core/store';
+import { AlgorithmView } from './algorithm';
+import { Browser, SEARCH_ID } from './browser';
+import { Control } from './control';
+import { DevicePage } from './device';
+import { Display, Meters, Scope, SpectrumView } from './displays';
+import { Icon, type IconName } from './icons';
+import { Imports } from './imports';
+import { Keyboard } from './keyboard';
+import { Onboard } from './onboard';
+import { LevelHistory, OperatorPage, OperatorStrip, pitchOf, selected } from './operator';
+import { PatchActions, PatchDialogs, PatchName, saveNow } from './patchbar';
+import { SectionPage } from './sections';
+import { ListenButton, PanicButton, StatusBar } from './status';
+
+type Tab = 'play' | 'sound' | 'patches' | 'device';
+const tab = signal<Tab>('play');
+/** The page under the strips: an operator where empty, else the section of this title. */
+const section = signal('');
+
+const PHONE = '(max-width: 899px)';
+const TABS: [Tab, string, IconName][] = [
+    ['play', 'Play', 'keys'],
+    ['sound', 'Sound', 'sliders'],
+    ['patches', 'Patches', 'list'],
+    ['device', 'Device', 'device'],
+];
+
+function useMedia(query: string): boolean {
+    const list = matchMedia(query);
+    const matches = useSignal(list.matches);
+    useEffect(() => {
+        const update = () => (matches.value = list.matches);
+        list.addEventListener('change', update);
+        return () => list.removeEventListener('change', update);
+    }, []);
+    return matches.value;
+}
+
+function onShortcut(event: KeyboardEvent): void {
+    if ((event.ctrlKey || event.metaKey) && !event.altKey) {
+        const key = event.key.toLowerCase();
+        const act =
+            key === 'z' && !event.shiftKey
+                ? () => command({ type: 'undo' })
+                : key === 'y' || key === 'z'
+                  ? () => command({ type: 'redo' })
+                  : key === 's'
+                    ? saveNow
+                    : null;
+        if (!act || document.querySelector('dialog[open]')) return;
+        event.preventDefault();
+        act();
+        return;
+    }
+    if (!forKeys(event)) return;
+    if (event.key === 'Escape') panic();
+    else if (event.key === '/') {
+        event.preventDefault();
+        tab.value = 'patches';
+        requestAnimationFrame(() => document.getElementById(SEARCH_ID)?.focus());
+    } else if (event.key === '[' || event.key === ']') void step(event.key === '[' ? -1 : 1);
+}
+
+export function App() {
+    const phone = useMedia(PHONE);
+    useEffect(() => {
+        addEventListener('keydown', onShortcut);
+        return () => removeEventListener('keydown', onShortcut);
+    }, []);
+    if (link.value === 'refused') return <Onboard />;
+    if (!schema.value)
+        return (
+            <main class="onboard">
+                <h1 class="wordmark">timbred</h1>
+                <p role="status">
+                    {link.value === 'lost'
+                        ? 'The device does not answer; trying again …'
+                        : 'Opening …'}
+                </p>
+            </main>
+        );
+    return (
+        <div class={`panel ${phone ? 'phone' : 'desk'} ${link.value === 'open' ? '' : 'away'}`}>
+            {phone ? <Phone /> : <Desk />}
+            <PatchDialogs />
+            <Imports />
+            <Notice />
+        </div>
+    );
+}
+
+function Notice() {
+    const now = notice.value;
+    return (
+        <div class="notices" aria-live="polite">
+            {now && <p class={now.bad ? 'notice bad' : 'notice'}>{now.text}</p>}
+        </div>
+    );
+}
+
+function Desk() {
+    const device = tab.value === 'device';
+    return (
+        <>
+            <header class="top">
+                <span class="wordmark">timbred</span>
+                <PatchName />
+                <PatchActions />
+                <div class="spacer" />
+                <ListenButton />
+                <PanicButton />
+                <button
+                    type="button"
+                    class="iconic"
+                    aria-label="Device"
+                    aria-pressed={device}
+                    onClick={() => (tab.value = device ? 'play' : 'device')}
+                >
+                    <Icon name="device" />
+                </button>
+            </header>
+            <aside>
+                <Browser />
+            </aside>
+            <main>{device ? <DevicePage /> : <Instrument />}</main>
+            <footer class="bottom">
+                <Keyboard ribbons />
+                <StatusBar />
+            </footer>
+        </>
+    );
+}
+
+function VoiceControls() {
+    const params = arrangement.value!.voice.filter((param) => param !== algorithmParam.value);
+    return (
+        <div class="knobs voice">
+            {params.map((param) => (
+                <Control key={param.key} param={param} />
+            ))}
+        </div>
+    );
+}
+
+function Instrument() {
+    const { operators, sections } = arrangement.value!;
+    const open = sections.find(({ title }) => title === section.value);
+    const operator = operators.find(({ number }) => number === selected.value) ?? operators[0];
+    return (
+        <div class="instrument">
+            <div class="hero">
+                {algorithmParam.value && <AlgorithmView param={algorithmParam.value} />}
+                <VoiceControls />
+                <Scope />
+                <SpectrumView />
+                <Meters />
+            </div>
+            <div class="strips" onClickCapture={() => (section.value = '')}>
+                {operators.map((each) => (
+                    <OperatorStrip key={each.number} operator={each} />
+                ))}
+            </div>
+            <section class="detail" aria-label="Details">
+                <SectionTabs operatorTab />
+                {open ? (
+                    <SectionPage section={open} />
+                ) : (
+                    operator && <OperatorPage operator={operator} />
+                )}
+            </section>
+        </div>
+    );
+}
+
+function SectionTabs({ operatorTab = false }: { operatorTab?: boolean }) {
+    const { sections } = arrangement.value!;
+    const one = (title: string, text: string) => (
+        <button
+            type="button"
+            key={title}
+            class="tab"
+            aria-pressed={section.value === title}
+            onClick={() => (section.value = title)}
+        >
+            {text}
+        </button>
+    );
+    return (
+        <div class="tabs" role="group" aria-label="Section">
+            {operatorTab && one('', `Operator ${selected.value}`)}
+            {!operatorTab && one('', 'Operators')}
+            {sections.map(({ title }) => one(title, title))}
+        </div>
+    );
+}
+
+function Phone() {
+    const keysShown = useSignal(true);
+    const play = tab.value === 'play';
+    return (
+        <>
+            <header class="top">
+                <PatchName />
+            </header>
+            <StatusBar />
+            <main class={`tab-${tab.value}`}>
+                {play && <PhonePlay />}
+                {tab.value === 'sound' && <PhoneSound />}
+                {tab.value === 'patches' && <Browser />}
+                {tab.value === 'device' && <DevicePage />}
+            </main>
+            <footer class={`bottom ${play ? 'large' : ''}`}>
+                {(play || keysShown.value) && <Keyboard ribbons={play} />}
+                <nav class="tabbar" aria-label="Pages">
+                    {TABS.map(([name, text, icon]) => (
+                        <button
+                            type="button"
+                            key={name}
+                            aria-current={tab.value === name ? 'page' : undefined}
+                            onClick={() => (tab.value = name)}
+                        >
+                            <Icon name={icon} />
+                            {text}
+                        </button>
+                    ))}
+                    {!play && (
+                        <button
+                            type="button"
+                            aria-pressed={keysShown.value}
+                            aria-label="Show the keys"
+                            onClick={() => (keysShown.value = !keysShown.value)}
+                        >
+                            <Icon name={keysShown.value ? 'down' : 'up'} />
+                            Keys
+                        </button>
+                    )}
+                </nav>
+            </footer>
+        </>
+    );
+}
+
+function PhonePlay() {
+    const { operators } = arrangement.value!;
+    return (
+        <div class="play">
+            <div class="row-of">
+                <ListenButton />
+                <PatchActions />
+                <PanicButton />
+            </div>
+            <div class="screens">
+                <Display />
+                <Meters />
+            </div>
+            <div class="levels">
+                {operators.map((operator) => (
+                    <button
+                        type="button"
+                        class={`plain op-${operator.number}`}
+                        key={operator.number}
+                        aria-label={`Operator ${operator.number}, ${pitchOf(operator)}: edit`}
+                        onClick={() => {
+                            selected.value = operator.number;
+                            section.value = '';
+                            tab.value = 'sound';
+                        }}
+                    >
+                        <LevelHistory number={operator.number} />
+                        <span>
+                            <b>{operator.number}</b> {pitchOf(operator)}
+                        </span>
+                    </button>
+                ))}
+            </div>
+        </div>
+    );
+}
+
+function PhoneSound() {
+    const { operators, sections } = arrangement.value!;
+    const open = sections.find(({ title }) => title === section.value);
+    const operator = operators.find(({ number }) => number === selected.value) ?? operators[0];
+    const on = operator?.byName.get('on');
+    return (
+        <div class="sound">
+            <SectionTabs />
+            {open ? (
+                <SectionPage section={open} />
+            ) : (
+                <>
+                    <div class="voice-row">
+                        {algorithmParam.value && <AlgorithmView param={algorithmParam.value} />}
+                        <VoiceControls />
+                    </div>
+                    <div class="badges" role="group" aria-label="Operator">
+                        {operators.map(({ number }) => (
+                            <button
+                                type="button"
+                                key={number}
+                                class={`badge op-${number}`}
+                                aria-pressed={number === selected.value}
+                                aria-label={`Operator ${number}`}
+                                onClick={() => (selected.value = number)}
+                            >
+                                {number}
+                            </button>
+                        ))}
+                        {on && <Control key={on.key} param={on} label="" />}
+                    </div>
+                    {operator && (
+                        <div class={`op-${operator.number} phone-op`}>
+                            <LevelHistory key={operator.number} number={operator.number} />
+                            <OperatorPage key={operator.number} operator={operator} />
+                        </div>
+                    )}
+                </>
+            )}
+        </div>
+    );
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Measures the device: start, progress, stored runs side by side.
+import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import * as api from '../core/api';
+import { attempt, jobs, role } from '../core/store';
+import { when } from './patchbar';
+import { Picture, type Draw } from './picture';
+import { color, operatorColor } from './theme';
+
+/** One voices × block × rate of a run; times in microseconds of a block. */
+interface Case {
+    voices: number;
+    block: number;
+    rate_hz?: number;
+    p50_us?: number;
+    p99_us?: number;
+    p999_us?: number;
+    max_us?: number;
+    share?: number;
+    late?: number;
+}
+
+interface Run {
+    id: string | number;
+    label?: string;
+    created?: string | number;
+    state?: string;
+    machine?: { cpu?: string; model?: string } & Record<string, unknown>;
+    results?: Case[];
+}
+
+const VOICES = [8, 16, 32, 64];
+const BLOCKS = [64, 256];
+const RATES_HZ = [48000];
+const SECONDS = 2;
+const COMPARED = 4;
+
+export function Benchmarks() {
+    const runs = useSignal<Run[]>([]);
+    const chosen = useSignal<Run[]>([]);
+    const insist = useSignal(false);
+    const job = jobs.value.find(({ kind }) => /bench/.test(kind));
+    const read = async () => {
+        const answer = await attempt(() => api.get<{ items: Run[] }>('/benchmarks'));
+        if (answer) runs.value = answer.items;
+    };
+    useEffect(() => void read(), [job?.state]);
+    const start = (force: boolean) =>
+        attempt(async () => {
+            try {
+                const body = {
+                    voices: VOICES,
+                    blocks: BLOCKS,
+                    rates: RATES_HZ,
+                    seconds: SECONDS,
+                    paced: true,
+                    force,
+                };
+                await api.send('POST', '/benchmarks', body);
+                insist.value = false;
+                await read();
+            } catch (error) {
+                insist.value = error instanceof api.Problem && error.status === 409 && !force;
+                throw error;
+            }
+        });
+    const toggle = (run: Run) =>
+        attempt(async () => {
+            const others = chosen.peek().filter(({ id }) => id !== run.id);
+            if (others.length < chosen.peek().length) chosen.value = others;
+            else {
+                const full = await api.get<Run>(`/benchmarks/${run.id}`);
+                chosen.value = [...others, { ...run, ...full }].slice(-COMPARED);
+            }
+        });
+    if (role.value !== 'admin') return null;
+    return (
+        <section class="card bench" aria-label="Benchmark">
+            <h2>Benchmark</h2>
+            <p>
+                How many voices this device can play, at which block size, before a block is late.
+            </p>
+            <div class="row-of">
+                <button
+                    type="button"
+                    class="small primary"
+                    disabled={job?.state === 'running'}
+                    onClick={() => void start(false)}
+                >
+                    Measure
+                </button>
+                {insist.value && (
+                    <button type="button" class="small danger" onClick={() => void start(true)}>
+                        Measure though it may disturb the sound
+                    </button>
+                )}
+                {job?.state === 'running' && (
+                    <label class="progress">
+                        {job.detail} <progress max={1} value={job.progress} />
+                    </label>
+                )}
+                {job?.state === 'failed' && <span class="bad">{job.detail}</span>}
+            </div>
+            <ul class="plainlist">
+                {runs.value.map((run) => (
+                    <RunLine
+                        key={run.id}
+                        run={run}
+                        on={chosen.value.some(({ id }) => id === run.id)}
+                        toggle={() => void toggle(run)}
+                    />
+                ))}
+            </ul>
+            {chosen.value.length > 0 && <Comparison runs={chosen.value} />}
+        </section>
+    );
+}
+
+function RunLine({ run, on, toggle }: { run: Run; on: boolean; toggle(): void }) {
+    const fetchAs = (format: string) => () =>
+        void attempt(() =>
+            api.download(`/benchmarks/${run.id}?format=${format}`, `benchmark-${run.id}.${format}`),
+        );
+    return (
+        <li>
+            <label>
+                <input type="checkbox" checked={on} onChange={toggle} />
+                <span>
+                    {run.label || run.machine?.cpu || run.machine?.model || `Run ${run.id}`}{' '}
+                    <small>
+                        {run.created !== undefined && when(run.created)} {run.state}
+                    </small>
+                </span>
+            </label>
+            <span>
+                <button type="button" class="small" onClick={fetchAs('json')}>
+                    JSON
+                </button>
+                <button type="button" class="small" onClick={fetchAs('csv')}>
+                    CSV
+                </button>
+            </span>
+        </li>
+    );
+}
+
+function shareOf(one: Case): number {
+    if (one.share !== undefined) return one.share;
+    const deadline = (1e6 * one.block) / (one.rate_hz ?? RATES_HZ[0]!);
+    return (one.p99_us ?? 0) / deadline;
+}
+
+const micros = (value: number | undefined) => (value === undefined ? '–' : value.toFixed(1));
+
+function Comparison({ runs }: { runs: Run[] }) {
+    return (
+        <>
+            <Picture class="bench-plot" draw={plot(runs)} label="Share of the deadline by voices" />
+            <div class="scroll" tabIndex={0} role="region" aria-label="Results">
+                <table>
+                    <thead>
+                        <tr>
+                            {[
+                                'Run',
+                                'Voices',
+                                'Block',
+                                'p50 µs',
+                                'p99 µs',
+                                'p99.9 µs',
+                                'max µs',
+                                'of deadline',
+                                'late',
+                            ].map((head) => (
+                                <th key={head} scope="col">
+                                    {head}
+                                </th>
+                            ))}
+                        </tr>
+                    </thead>
+                    <tbody>
+                        {runs.flatMap((run, i) =>
+                            (run.results ?? []).map((one) => (
+                                <tr key={`${run.id}-${one.voices}-${one.block}-${one.rate_hz}`}>
+                                    <td class={`op-${i + 1}`}>{run.label || run.id}</td>
+                                    <td>{one.voices}</td>
+                                    <td>{one.block}</td>
+                                    <td>{micros(one.p50_us)}</td>
+                                    <td>{micros(one.p99_us)}</td>
+                                    <td>{micros(one.p999_us)}</td>
+                                    <td>{micros(one.max_us)}</td>
+                                    <td>{(100 * shareOf(one)).toFixed(1)} %</td>
+                                    <td>{one.late ?? '–'}</td>
+                                </tr>
+                            )),
+                        )}
+                    </tbody>
+                </table>
+            </div>
+        </>
+    );
+}
+
+/** A line for each run and block size: p99 as a share of the deadline over voices. */
+function plot(runs: Run[]): Draw {
+    return (context, width, height) => {
+        const all = runs.flatMap((run) => run.results ?? []);
+        if (!all.length) return;
+        const most = Math.max(...all.map(({ voices }) => voices));
+        const top = Math.max(0.1, ...all.map(shareOf)) * 1.1;
+        const x = (voices: number) => 32 + (voices / most) * (width - 72);
+        const y = (share: number) => height - 18 - (share / top) * (height - 28);
+        context.font = '11px "Barlow Semi Condensed", system-ui, sans-serif';
+        context.fillStyle = color('dim');
+        context.strokeStyle = color('line');
+        for (const part of [0, 0.5, 1]) {
+            const at = y((part * top) / 1.1);
+            context.strokeRect(32, at, width - 72, 0);
+            context.fillText(`${((100 * part * top) / 1.1).toFixed(0)} %`, 0, at + 4);
+        }
+        context.fillText(`${most} voices`, width - 80, height - 4);
+        runs.forEach((run, i) => {
+            for (const block of new Set((run.results ?? []).map((one) => one.block))) {
+                const line = (run.results ?? []).filter((one) => one.block === block);
+                context.strokeStyle = operatorColor(i + 1);
+                context.lineWidth = 2;
+                context.beginPath();
+                for (const one of line) context.lineTo(x(one.voices), y(shareOf(one)));
+                context.stroke();
+                const last = line[line.length - 1];
+                context.fillStyle = operatorColor(i + 1);
+                if (last) context.fillText(String(block), x(last.voices) + 6, y(shareOf(last)) + 4);
+            }
+        });
+    };
+}

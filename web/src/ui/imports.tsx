@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Import by drop anywhere or by button; says what came of it.
+import { signal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import * as patches from '../core/patches';
+import { attempt } from '../core/store';
+import { Dialog } from './dialog';
+
+interface Result {
+    file: string;
+    imported: patches.Imported;
+}
+
+const FILES = '.syx,.dx7,.json,.bin,.mid';
+const results = signal<Result[]>([]);
+const working = signal('');
+const dragging = signal(false);
+let chooser: HTMLInputElement | null = null;
+
+export function openImport(): void {
+    chooser?.click();
+}
+
+async function take(files: Iterable<File>): Promise<void> {
+    for (const file of files) {
+        working.value = file.name;
+        const imported = await attempt(() => patches.importFile(file));
+        if (imported) results.value = [...results.peek(), { file: file.name, imported }];
+    }
+    working.value = '';
+}
+
+export function Imports() {
+    const input = useRef<HTMLInputElement>(null);
+    useEffect(() => {
+        chooser = input.current;
+        const over = (event: DragEvent) => {
+            if (!event.dataTransfer?.types.includes('Files')) return;
+            event.preventDefault();
+            dragging.value = true;
+        };
+        const leave = (event: DragEvent) => {
+            if (!event.relatedTarget) dragging.value = false;
+        };
+        const drop = (event: DragEvent) => {
+            event.preventDefault();
+            dragging.value = false;
+            void take(event.dataTransfer?.files ?? []);
+        };
+        addEventListener('dragover', over);
+        addEventListener('dragleave', leave);
+        addEventListener('drop', drop);
+        return () => {
+            removeEventListener('dragover', over);
+            removeEventListener('dragleave', leave);
+            removeEventListener('drop', drop);
+        };
+    }, []);
+    return (
+        <>
+            <input
+                ref={input}
+                type="file"
+                class="hidden"
+                accept={FILES}
+                multiple
+                aria-label="Import files"
+                tabIndex={-1}
+                onChange={(event) => {
+                    const files = [...(event.currentTarget.files ?? [])];
+                    event.currentTarget.value = '';
+                    void take(files);
+                }}
+            />
+            {(dragging.value || working.value) && (
+                <div class="drop" role="status">
+                    {working.value
+                        ? `Importing ${working.value} …`
+                        : 'Drop a cartridge to import it'}
+                </div>
+            )}
+            {results.value.length > 0 && !working.value && (
+                <Dialog title="Imported" onClose={() => (results.value = [])}>
+                    {results.value.map((result) => (
+                        <Summary key={result.file} result={result} />
+                    ))}
+                </Dialog>
+            )}
+        </>
+    );
+}
+
+function Summary({ result: { file, imported } }: { result: Result }) {
+    const { created, bank, warnings, skipped } = imported;
+    return (
+        <section class="import-result">
+            <p>
+                <b>{created.length}</b> {created.length === 1 ? 'patch' : 'patches'} from {file}
+                {bank && ` into the bank “${bank.name}”`}
+                {skipped > 0 && `; ${skipped} skipped`}.
+            </p>
+            {warnings.length > 0 && (
+                <ul class="warnings">
+                    {warnings.map((warning) => (
+                        <li key={warning}>{warning}</li>
+                    ))}
+                </ul>
+            )}
+            <ul class="created">
+                {created.map(({ uuid, name }) => (
+                    <li key={uuid}>
+                        <button
+                            type="button"
+                            class="small"
+                            onClick={() => {
+                                patches.load(uuid);
+                                results.value = [];
+                            }}
+                        >
+                            {name}
+                        </button>
+                    </li>
+                ))}
+            </ul>
+        </section>
+    );
+}

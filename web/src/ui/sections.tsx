@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import type { Group, Section } from '../core/layout';
+import { Control } from './control';
+import { EnvelopeEditor } from './envelope';
+
+/** A section of controls, drawn from the schema alone. */
+export function SectionPage({ section }: { section: Section }) {
+    return (
+        <div class="page">
+            {section.groups.map((group) => (
+                <GroupView key={group.title} group={group} alone={section.groups.length === 1} />
+            ))}
+        </div>
+    );
+}
+
+function GroupView({ group, alone }: { group: Group; alone: boolean }) {
+    return (
+        <section class={group.envelope ? 'group wide' : 'group'} aria-label={group.title}>
+            {!alone && <h3>{group.title}</h3>}
+            {group.envelope && (
+                <EnvelopeEditor
+                    envelope={group.envelope}
+                    tint="teal"
+                    name={group.title}
+                    pitch
+                    numbers
+                />
+            )}
+            {group.params.length > 0 && (
+                <div class="knobs">
+                    {group.params.map((param) => (
+                        <Control key={param.key} param={param} />
+                    ))}
+                </div>
+            )}
+        </section>
+    );
+}
