@@ -20,6 +20,8 @@ struct tb_store_report {
     bool created;     /* there was no database */
     bool quarantined; /* the file was damaged, moved aside to quarantine_path */
     bool restored;    /* and the newest good backup took its place */
+    bool lost;        /* it was missing or empty though this directory had one */
+    char reason[160]; /* what was wrong, "" when nothing was */
     int schema;       /* user_version after migration */
     char quarantine_path[256];
 };
@@ -44,6 +46,13 @@ void tb_store_revert(struct tb_store *store); /* back to the savepoint, and drop
 enum tb_status tb_store_backup(struct tb_store *store, const char *path, struct tb_error *err);
 enum tb_status tb_store_restore(struct tb_store *store, const char *path, struct tb_error *err);
 
+/* To be called by the writing thread every second or so and on idle: keeps an automatic backup
+ * (directory/backup-TIME.db, the newest 5) at most 10 minutes behind, a slice of some
+ * milliseconds a call. tb_store_backup_now writes one at once, at a clean stop; without changes
+ * since the last both do nothing. */
+enum tb_status tb_store_tick(struct tb_store *store, struct tb_error *err);
+enum tb_status tb_store_backup_now(struct tb_store *store, struct tb_error *err);
+
 /* Changes whenever anyone committed; for caches. */
 uint64_t tb_store_version(struct tb_store *store);
 
@@ -65,7 +74,8 @@ struct tb_patch {
     char comment[TB_COMMENT];
     char licence[TB_NAME];
     bool favourite, factory;
-    uint32_t revision; /* 1 is the first */
+    char note[TB_NAME]; /* how the revision came about, "" means "saved": "reverted to 3" */
+    uint32_t revision;  /* 1 is the first */
     int64_t created, updated;
     struct tb_value *values; /* owned; unknown keys are kept */
     size_t n_values;
@@ -78,7 +88,8 @@ enum tb_status tb_patch_create(struct tb_store *store, struct tb_patch *patch,
                                struct tb_error *err);
 enum tb_status tb_patch_read(struct tb_store *store, const char *uuid, struct tb_patch *patch,
                              struct tb_error *err);
-/* Replaces everything but uuid, factory and created; writes a revision. TB_ECONFLICT unless
+/* Replaces everything but uuid, factory and created; the state before becomes a revision, of which
+ * the newest 100 are kept. TB_ECONFLICT unless
  * expected is the current revision (0: do not check); patch->revision becomes the new one. */
 enum tb_status tb_patch_replace(struct tb_store *store, struct tb_patch *patch, uint32_t expected,
                                 struct tb_error *err);
@@ -89,7 +100,9 @@ struct tb_patch_query {
     const char *text;                  /* words, all must match (prefixes); NULL or "": all */
     const char *category, *tag, *bank; /* NULL: any */
     bool favourite;
-    const char *sort; /* "name" "category" "created" "updated" "relevance"; checked */
+    const char *sort; /* "name" "category" "created" "updated" "relevance"; checked. NULL: the order
+                         of the bank, else relevance where there is text, else name. relevance:
+                         patches whose name has all the words first, each by name */
     bool descending;
     uint32_t limit, offset;
 };
@@ -98,6 +111,11 @@ struct tb_patch_query {
 enum tb_status tb_patch_list(struct tb_store *store, const struct tb_patch_query *query,
                              struct tb_patch **patches, size_t *n, size_t *total,
                              struct tb_error *err);
+
+/* Installs or updates one patch of the factory bank. A patch that was edited or deleted since it
+ * was installed stays as it is. *changed says whether anything was written. */
+enum tb_status tb_patch_install(struct tb_store *store, struct tb_patch *patch, bool *changed,
+                                struct tb_error *err);
 
 struct tb_revision {
     uint32_t revision;
@@ -123,7 +141,7 @@ struct tb_bank {
     char name[TB_NAME];
     uint32_t number;          /* 0..16383, unique */
     char (*patches)[TB_UUID]; /* owned */
-    size_t n_patches;         /* up to 128 */
+    size_t n_patches;         /* up to 128; "" is an empty place (its patch was deleted) */
 };
 void tb_bank_clear(struct tb_bank *bank);
 enum tb_status tb_bank_create(struct tb_store *store, struct tb_bank *bank, struct tb_error *err);
