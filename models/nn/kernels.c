@@ -73,57 +73,76 @@ TB_INLINE tb_vf weights_at(const unsigned char *values, size_t i, enum tb_nn_dty
 #endif
 }
 
-TB_INLINE void finish(const struct tb_nn_job *job, const struct panel *p, unsigned voice,
-                      unsigned at, tb_vf y)
+/* Voices first..first+n of a tile. Everything is a constant, so all loops unroll and the sums stay
+ * in registers: `chains` sums an output hide the latency of a multiply-add, `steps` inputs a round
+ * (a multiple of chains) pay for the addresses. */
+struct tile {
+    unsigned first, n, vectors, chains, steps;
+};
+
+/* Where a tile's results go. */
+struct tail {
+    float *dst;
+    const float *add, *bias; /* add NULL: nothing */
+    size_t stride;
+    bool relu;
+};
+
+TB_INLINE struct tail tail_of(const struct tb_nn_job *job, const struct panel *p, unsigned first)
 {
     const struct tb_nn_op *op = job->op;
-    float *scratch = job->scratch + voice * job->stride + p->out + at;
-    y += tb_vload(p->bias + at);
-    if (op->relu)
-        y = tb_vmax(y, (tb_vf){0});
-    if (op->add != TB_NN_NONE)
-        y += tb_vload(scratch + op->add);
-    tb_vstore(scratch + op->dst, y);
+    float *scratch = job->scratch + first * job->stride + p->out + p->slice;
+    return (struct tail){.dst = scratch + op->dst,
+                         .add = op->add == TB_NN_NONE ? NULL : scratch + op->add,
+                         .bias = p->bias + p->slice,
+                         .stride = job->stride,
+                         .relu = op->relu};
 }
 
-/* Voices first..first+n of a tile: n, vectors and chains are constants, so all loops unroll and
- * acc stays in registers. */
-struct tile {
-    unsigned first, n, vectors, chains;
-};
+TB_INLINE void finish(const struct tail *tail, unsigned voice, unsigned at, tb_vf y)
+{
+    y += tb_vload(tail->bias + at);
+    if (tail->relu)
+        y = tb_vmax(y, (tb_vf){0});
+    if (tail->add)
+        y += tb_vload(tail->add + voice * tail->stride + at);
+    tb_vstore(tail->dst + voice * tail->stride + at, y);
+}
 
 TB_INLINE void tile_float(const struct tb_nn_job *job, const struct panel *p, struct tile t,
                           enum tb_nn_dtype storage)
 {
     const unsigned n_in = job->op->n_in;
-    const float *x = job->scratch + t.first * job->stride + job->op->src;
+    const size_t stride = job->stride;
+    const float *x = job->scratch + t.first * stride + job->op->src;
     const size_t bytes = storage == TB_NN_F32 ? sizeof(float) : sizeof(uint16_t);
     const unsigned char *w = p->values + p->slice * bytes;
     const size_t row = p->row * bytes;
     tb_vf acc[MAX_TILE] = {{0}};
     unsigned i = 0;
-    for (; i + t.chains <= n_in; i += t.chains, w += t.chains * row) {
+    for (; i + t.steps <= n_in; i += t.steps, w += t.steps * row, x += t.steps) {
         __builtin_prefetch(w + PREFETCH_BYTES);
         TB_UNROLL
-        for (unsigned c = 0; c < t.chains; c++) {
+        for (unsigned c = 0; c < t.steps; c++) {
             TB_UNROLL
             for (unsigned s = 0; s < t.vectors; s++) {
                 const tb_vf weight = weights_at(w + c * row, s * TB_LANES, storage);
                 TB_UNROLL
                 for (unsigned v = 0; v < t.n; v++)
-                    acc[(c * t.vectors + s) * t.n + v] += weight * x[v * job->stride + i + c];
+                    acc[(c % t.chains * t.vectors + s) * t.n + v] += weight * x[v * stride + c];
             }
         }
     }
-    for (; i < n_in; i++, w += row) {
+    for (; i < n_in; i++, w += row, x++) {
         TB_UNROLL
         for (unsigned s = 0; s < t.vectors; s++) {
             const tb_vf weight = weights_at(w, s * TB_LANES, storage);
             TB_UNROLL
             for (unsigned v = 0; v < t.n; v++)
-                acc[s * t.n + v] += weight * x[v * job->stride + i];
+                acc[s * t.n + v] += weight * x[v * stride];
         }
     }
+    const struct tail tail = tail_of(job, p, t.first);
     TB_UNROLL
     for (unsigned s = 0; s < t.vectors; s++) {
         TB_UNROLL
@@ -132,7 +151,7 @@ TB_INLINE void tile_float(const struct tb_nn_job *job, const struct panel *p, st
             TB_UNROLL
             for (unsigned c = 1; c < t.chains; c++)
                 sum += acc[(c * t.vectors + s) * t.n + v];
-            finish(job, p, t.first + v, p->slice + s * TB_LANES, sum);
+            finish(&tail, v, s * TB_LANES, sum);
         }
     }
 }
@@ -196,33 +215,35 @@ TB_INLINE void tile_int8(const struct tb_nn_job *job, const struct panel *p, str
     const size_t row = 4 * p->row;
     tb_vi acc[MAX_TILE] = {{0}};
     unsigned i = 0;
-    for (; i + t.chains <= n4; i += t.chains, w += t.chains * row) {
+    for (; i + t.steps <= n4; i += t.steps, w += t.steps * row, x += 4 * t.steps) {
         __builtin_prefetch(w + PREFETCH_BYTES);
         TB_UNROLL
-        for (unsigned c = 0; c < t.chains; c++) {
+        for (unsigned c = 0; c < t.steps; c++) {
             TB_UNROLL
             for (unsigned v = 0; v < t.n; v++) {
-                const int32_t four = codes_at(x + v * stride, i + c);
+                const int32_t four = codes_at(x + v * stride, c);
                 TB_UNROLL
                 for (unsigned s = 0; s < t.vectors; s++) {
-                    tb_vi *a = &acc[(c * t.vectors + s) * t.n + v];
+                    tb_vi *a = &acc[(c % t.chains * t.vectors + s) * t.n + v];
                     *a = dot4(*a, four, w + c * row + 4 * s * TB_LANES);
                 }
             }
         }
     }
-    for (; i < n4; i++, w += row) {
+    for (; i < n4; i++, w += row, x += 4) {
         TB_UNROLL
         for (unsigned v = 0; v < t.n; v++) {
-            const int32_t four = codes_at(x + v * stride, i);
+            const int32_t four = codes_at(x + v * stride, 0);
             TB_UNROLL
             for (unsigned s = 0; s < t.vectors; s++)
                 acc[s * t.n + v] = dot4(acc[s * t.n + v], four, w + 4 * s * TB_LANES);
         }
     }
+    const struct tail tail = tail_of(job, p, t.first);
     TB_UNROLL
     for (unsigned s = 0; s < t.vectors; s++) {
         const unsigned at = p->slice + s * TB_LANES;
+        const tb_vf unit = tb_vload(p->scale + at);
         tb_vi correction = {0};
         if (TB_LANES == 16)
             memcpy(&correction, p->correction + at, sizeof correction);
@@ -232,9 +253,8 @@ TB_INLINE void tile_int8(const struct tb_nn_job *job, const struct panel *p, str
             TB_UNROLL
             for (unsigned c = 1; c < t.chains; c++)
                 sum += acc[(c * t.vectors + s) * t.n + v];
-            finish(job, p, t.first + v, at,
-                   __builtin_convertvector(sum, tb_vf) * tb_vload(p->scale + at) *
-                       scale[v * job->stride]);
+            finish(&tail, v, s * TB_LANES,
+                   __builtin_convertvector(sum, tb_vf) * unit * scale[v * job->stride]);
         }
     }
 }
@@ -264,19 +284,21 @@ TB_INLINE void panel_batch(const struct tb_nn_job *job, const struct panel *p,
     unsigned v = 0;
     for (; v + GROUP <= job->n_voices; v += GROUP)
         if (full)
-            slices(job, *p, (struct tile){v, GROUP, WIDE, 1}, storage);
+            slices(job, *p, (struct tile){v, GROUP, WIDE, 1, 4}, storage);
         else
-            slices(job, *p, (struct tile){v, GROUP, SLICE, 1}, storage);
+            slices(job, *p, (struct tile){v, GROUP, SLICE, 1, 4}, storage);
     if (GROUP > 4 && v + 4 <= job->n_voices) {
-        slices(job, *p, (struct tile){v, 4, SLICE, 2}, storage);
+        slices(job, *p, (struct tile){v, 4, SLICE, 2, 4}, storage);
         v += 4;
     }
     if (v + 2 <= job->n_voices) {
-        slices(job, *p, (struct tile){v, 2, SLICE, 2}, storage);
+        slices(job, *p, (struct tile){v, 2, SLICE, 2, 4}, storage);
         v += 2;
     }
     if (v < job->n_voices)
-        slices(job, *p, (struct tile){v, 1, HALF_VECTORS, CHAINS / HALF_VECTORS}, storage);
+        slices(job, *p,
+               (struct tile){v, 1, HALF_VECTORS, CHAINS / HALF_VECTORS, CHAINS / HALF_VECTORS},
+               storage);
 }
 
 TB_INLINE void linear_with(const struct tb_nn_job *job, enum tb_nn_dtype storage)
@@ -286,9 +308,15 @@ TB_INLINE void linear_with(const struct tb_nn_job *job, enum tb_nn_dtype storage
         if (job->n_voices > 1)
             panel_batch(job, &p, storage);
         else if (p.row == TB_NN_PANEL)
-            tile_any(job, &p, (struct tile){0, 1, PANEL_VECTORS, CHAINS / PANEL_VECTORS}, storage);
+            tile_any(
+                job, &p,
+                (struct tile){0, 1, PANEL_VECTORS, CHAINS / PANEL_VECTORS, CHAINS / PANEL_VECTORS},
+                storage);
         else
-            tile_any(job, &p, (struct tile){0, 1, HALF_VECTORS, CHAINS / HALF_VECTORS}, storage);
+            tile_any(
+                job, &p,
+                (struct tile){0, 1, HALF_VECTORS, CHAINS / HALF_VECTORS, CHAINS / HALF_VECTORS},
+                storage);
     }
 }
 
@@ -337,32 +365,42 @@ static void quantise(const struct tb_nn_job *job)
     }
 }
 
+/* Mean and 1 / deviation of x[n] in one pass; shifted by x[0], so that a large mean costs nothing.
+ */
+TB_INLINE void moments(const float *x, unsigned n, float epsilon, float *mean, float *scale)
+{
+    const float shift = x[0];
+    tb_vf sum = {0}, squares = {0};
+    unsigned i = 0;
+    for (; i + TB_LANES <= n; i += TB_LANES) {
+        const tb_vf d = tb_vload(x + i) - shift;
+        sum += d;
+        squares += d * d;
+    }
+    float s = tb_vsum(sum), q = tb_vsum(squares);
+    for (; i < n; i++) {
+        s += x[i] - shift;
+        q += (x[i] - shift) * (x[i] - shift);
+    }
+    const float centre = s / (float)n;
+    const float variance = q / (float)n - centre * centre;
+    *mean = centre + shift;
+    *scale = 1.0f / __builtin_sqrtf((variance > 0 ? variance : 0) + epsilon);
+}
+
 static void norm(const struct tb_nn_job *job)
 {
     const struct tb_nn_op *op = job->op;
     const unsigned n = op->n_out;
     const float *gain = (const float *)(const void *)(job->model->arena + op->weights);
     const float *bias = gain + tb_nn_round(n, TB_NN_HALF);
-    const float leak = job->model->spec.leak;
+    const float leak = job->model->spec.leak, epsilon = job->model->spec.norm_epsilon;
     for (unsigned v = 0; v < job->n_voices; v++) {
         const float *x = job->scratch + v * job->stride + op->src;
         float *y = job->scratch + v * job->stride + op->dst;
-        tb_vf sum = {0}, squares = {0};
-        unsigned i = 0;
-        for (; i + TB_LANES <= n; i += TB_LANES)
-            sum += tb_vload(x + i);
-        sum += tb_vload_part(x + i, n - i);
-        const float mean = tb_vsum(sum) / (float)n;
-        for (i = 0; i + TB_LANES <= n; i += TB_LANES) {
-            const tb_vf d = tb_vload(x + i) - mean;
-            squares += d * d;
-        }
-        float rest = 0;
-        for (unsigned k = i; k < n; k++)
-            rest += (x[k] - mean) * (x[k] - mean);
-        const float variance = (tb_vsum(squares) + rest) / (float)n;
-        const float scale = 1.0f / __builtin_sqrtf(variance + job->model->spec.norm_epsilon);
-        for (i = 0; i < n; i += TB_LANES) {
+        float mean, scale;
+        moments(x, n, epsilon, &mean, &scale);
+        for (unsigned i = 0; i < n; i += TB_LANES) {
             tb_vf d = (tb_vload(x + i) - mean) * scale * tb_vload(gain + i) + tb_vload(bias + i);
             d = tb_vmax(d, d * leak);
             if (n - i >= TB_LANES)
@@ -371,6 +409,62 @@ static void norm(const struct tb_nn_job *job)
                 tb_vstore_part(y + i, d, n - i);
         }
     }
+}
+
+TB_INLINE void copy_floats(float *to, const float *from, unsigned n)
+{
+    unsigned i = 0;
+    for (; i + TB_LANES <= n; i += TB_LANES)
+        tb_vstore(to + i, tb_vload(from + i));
+    if (i < n)
+        memcpy(to + i, from + i, (n - i) * sizeof *to);
+}
+
+static void copy(const struct tb_nn_job *job)
+{
+    const struct tb_nn_op *op = job->op;
+    for (unsigned v = 0; v < job->n_voices; v++) {
+        float *scratch = job->scratch + v * job->stride;
+        const float *from =
+            op->kind == TB_NN_OP_LOAD ? job->state[v] + op->state : scratch + op->src;
+        copy_floats(scratch + op->dst, from, op->n_out);
+    }
+}
+
+static void taps(const struct tb_nn_job *job)
+{
+    const struct tb_nn_op *op = job->op;
+    const unsigned n = op->n_in, kernel = op->n_out, length = (kernel - 1) * op->dilation;
+    for (unsigned v = 0; v < job->n_voices; v++) {
+        const float *x = job->scratch + v * job->stride + op->src;
+        float *to = job->scratch + v * job->stride + op->dst;
+        float *ring = job->state[v] + op->state;
+        uint32_t *place = &job->rings[v][op->ring];
+        unsigned at = *place; /* the oldest: length frames ago */
+        for (unsigned k = 0; k + 1 < kernel; k++) {
+            copy_floats(to + k * n, ring + (size_t)at * n, n);
+            at += op->dilation;
+            at -= at >= length ? length : 0;
+        }
+        copy_floats(to + (kernel - 1) * n, x, n);
+        if (length) {
+            copy_floats(ring + (size_t)*place * n, x, n);
+            *place = *place + 1 == length ? 0 : *place + 1;
+        }
+    }
+}
+
+/* x is padded with zeros to a multiple of 16. */
+static bool finite(const float *x, size_t n)
+{
+    tb_vi bad = {0};
+    for (size_t i = 0; i < n; i += TB_LANES)
+        bad |= ((tb_vi)tb_vload(x + i) & 0x7f800000) == 0x7f800000;
+    int32_t part[TB_LANES], any = 0;
+    memcpy(part, &bad, sizeof part);
+    for (int i = 0; i < TB_LANES; i++)
+        any |= part[i];
+    return any == 0;
 }
 
 /* PyTorch's GRU: gates r, z, n; src = W_ih x + b_ih, add = W_hh h + b_hh, each gate padded. */
@@ -426,5 +520,8 @@ const struct tb_nn_kernels TB_VARIANT(tb_nn_kernels) = {
     .quantise = quantise,
     .norm = norm,
     .gru = gru,
+    .taps = taps,
+    .copy = copy,
+    .finite = finite,
     .map = map,
 };

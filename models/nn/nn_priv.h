@@ -59,6 +59,9 @@ struct tb_nn_kernels {
     void (*quantise)(const struct tb_nn_job *job);
     void (*norm)(const struct tb_nn_job *job);
     void (*gru)(const struct tb_nn_job *job);
+    void (*taps)(const struct tb_nn_job *job);
+    void (*copy)(const struct tb_nn_job *job); /* LOAD and COPY */
+    bool (*finite)(const float *x, size_t n);
     void (*map)(enum tb_nn_function function, float *y, const float *x, size_t n);
 };
 

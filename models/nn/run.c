@@ -40,38 +40,6 @@ void tb_nn_begin(struct tb_nn_run *run, const uint8_t *slots, unsigned n, const 
     run->left = m->cost * run->n_voices;
 }
 
-static void taps(const struct tb_nn_job *job)
-{
-    const struct tb_nn_op *op = job->op;
-    const unsigned n = op->n_in, kernel = op->n_out, length = (kernel - 1) * op->dilation;
-    for (unsigned v = 0; v < job->n_voices; v++) {
-        const float *x = job->scratch + v * job->stride + op->src;
-        float *to = job->scratch + v * job->stride + op->dst;
-        float *ring = job->state[v] + op->state;
-        uint32_t *place = &job->rings[v][op->ring];
-        for (unsigned k = 0; k + 1 < kernel; k++) {
-            const unsigned delay = (kernel - 1 - k) * op->dilation;
-            const unsigned at = (*place + length - delay) % length;
-            memcpy(to + k * n, ring + (size_t)at * n, n * sizeof(float));
-        }
-        memcpy(to + (kernel - 1) * n, x, n * sizeof(float));
-        if (length) {
-            memcpy(ring + (size_t)*place * n, x, n * sizeof(float));
-            *place = *place + 1 == length ? 0 : *place + 1;
-        }
-    }
-}
-
-static void copy(const struct tb_nn_job *job, bool from_state)
-{
-    const struct tb_nn_op *op = job->op;
-    for (unsigned v = 0; v < job->n_voices; v++) {
-        float *scratch = job->scratch + v * job->stride;
-        const float *from = from_state ? job->state[v] + op->state : scratch + op->src;
-        memcpy(scratch + op->dst, from, op->n_out * sizeof(float));
-    }
-}
-
 static void perform(const struct tb_nn_job *job)
 {
     const struct tb_nn_kernels *kernels = job->model->kernels;
@@ -89,13 +57,11 @@ static void perform(const struct tb_nn_job *job)
         kernels->gru(job);
         break;
     case TB_NN_OP_TAPS:
-        taps(job);
+        kernels->taps(job);
         break;
     case TB_NN_OP_LOAD:
-        copy(job, true);
-        break;
     case TB_NN_OP_COPY:
-        copy(job, false);
+        kernels->copy(job);
         break;
     }
 }
@@ -107,11 +73,10 @@ static void check_outputs(struct tb_nn_run *run)
     const struct tb_nn_model *m = run->bank->model;
     for (unsigned v = 0; v < run->n_voices; v++) {
         float *scratch = run->scratch + (size_t)v * m->scratch;
-        float sum = 0;
+        bool finite = true;
         for (unsigned h = 0; h < m->spec.n_heads; h++)
-            for (unsigned i = 0; i < m->spec.head[h]; i++)
-                sum += scratch[m->heads[h] + i] * 0.0f;
-        if (sum == 0)
+            finite = finite && m->kernels->finite(scratch + m->heads[h], m->spec.head[h]);
+        if (finite)
             continue;
         for (unsigned h = 0; h < m->spec.n_heads; h++)
             memset(scratch + m->heads[h], 0, m->spec.head[h] * sizeof(float));

@@ -110,21 +110,48 @@ TB_INLINE tb_vf tb_vabs(tb_vf a)
 
 TB_INLINE float tb_vsum(tb_vf a)
 {
-    float part[TB_LANES];
-    memcpy(part, &a, sizeof part);
-    for (int width = TB_LANES / 2; width; width /= 2)
-        for (int i = 0; i < width; i++)
-            part[i] += part[i + width];
-    return part[0];
+#if defined(__AVX512F__)
+    const __m256 half =
+        _mm256_add_ps(_mm512_castps512_ps256((__m512)a),
+                      _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd((__m512)a), 1)));
+    __m128 q = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+#elif defined(__AVX2__)
+    __m128 q = _mm_add_ps(_mm256_castps256_ps128((__m256)a), _mm256_extractf128_ps((__m256)a, 1));
+#elif defined(__SSE2__)
+    __m128 q = (__m128)a;
+#elif defined(__aarch64__)
+    return vaddvq_f32((float32x4_t)a);
+#else
+    return a[0] + a[1] + (a[2] + a[3]);
+#endif
+#if defined(__SSE2__)
+    q = _mm_add_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_add_ss(q, _mm_shuffle_ps(q, q, 1)));
+#endif
 }
 
+/* Largest lane of values that are not negative. */
 TB_INLINE float tb_vpeak(tb_vf a)
 {
-    float part[TB_LANES], peak = 0;
-    memcpy(part, &a, sizeof part);
-    for (int i = 0; i < TB_LANES; i++)
-        peak = part[i] > peak ? part[i] : peak;
-    return peak;
+#if defined(__AVX512F__)
+    const __m256 half =
+        _mm256_max_ps(_mm512_castps512_ps256((__m512)a),
+                      _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd((__m512)a), 1)));
+    __m128 q = _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+#elif defined(__AVX2__)
+    __m128 q = _mm_max_ps(_mm256_castps256_ps128((__m256)a), _mm256_extractf128_ps((__m256)a, 1));
+#elif defined(__SSE2__)
+    __m128 q = (__m128)a;
+#elif defined(__aarch64__)
+    return vmaxvq_f32((float32x4_t)a);
+#else
+    const float low = a[0] > a[1] ? a[0] : a[1], high = a[2] > a[3] ? a[2] : a[3];
+    return low > high ? low : high;
+#endif
+#if defined(__SSE2__)
+    q = _mm_max_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_max_ss(q, _mm_shuffle_ps(q, q, 1)));
+#endif
 }
 
 /* Nearest integer, ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves it in the low bits. */
