@@ -122,9 +122,11 @@ enum tb_status tb_link_receive(int socket, struct tb_link_header *header, void *
     while (n < 0 && errno == EINTR);
     if (n < 0 && errno == EAGAIN)
         return tb_fail(err, TB_ENOTFOUND, "link: nothing there");
-    if (n <= 0)
-        return tb_fail(err, TB_EIO, "link: %s", n ? strerror(errno) : "the other side is gone");
+    if (n < 0)
+        return tb_fail(err, TB_EIO, "link: %s", strerror(errno));
     int n_fds = take_fds(&message, fd);
+    if (n == 0 && n_fds == 0)
+        return tb_fail(err, TB_EIO, "link: the other side is gone");
     const char *why = fault(header, &message, (size_t)n, n_fds);
     header->text[sizeof header->text - 1] = '\0';
     if (!why)

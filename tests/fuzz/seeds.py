@@ -33,6 +33,27 @@ SEEDS = {
         "cut": midi(0, 96, track(NOTE, END))[:-9],
         "long-length": b"MThd\xff\xff\xff\xff",
     },
+    "config": {
+        "whole": b"[server]\nlisten = 127.0.0.1\nport = 8080\nhosts = a.example, b\n[audio]\n"
+                 b"driver = null\nrate = 96000\nblock = 128\npriority = 0\ncpu = -2\n"
+                 b"[midi]\nin = /dev/midi1\nsequencer = no\n",
+        "options": b"[audio]\nblock=64\n\0--server.port=0\n--audio.block=32\n--state=/tmp/x\n"
+                   b"--verbose\n--midi.sequencer=false",
+        "unknown": b"[server]\nprot = 1\n",
+        "above": b"[audio]\nrate = 999999999999\n",
+        "text": b"[audio]\nrate = fast\n",
+        "no-section": b"port = 1\n",
+        "long": b"[audio]\ndevice = " + b"x" * 300 + b"\n",
+    },
+    "link": {
+        "done": b"\0" + struct.pack("<IIIIq", 64, 7, 0, 4, -1) + b"x".ljust(160, b"\0") + b"abcd",
+        "load": b"\1" + struct.pack("<IIIIq", 1, 8, 0, 0, 0) + bytes(160),
+        "two-fds": b"\2" + struct.pack("<IIIIq", 1, 8, 0, 0, 0) + bytes(160),
+        "size-lies": b"\1" + struct.pack("<IIIIq", 65, 0, 0, 60000, 0) + b"x" * 160,
+        "short": b"\1" + b"\x40\0\0\0",
+        "empty-with-fd": b"\1",  # once leaked the descriptor
+        "status": b"\0" + struct.pack("<IIIIq", 64, 7, 99, 0, 0) + b"x" * 160,
+    },
     "notes": {
         "text": b"60:100:0:1,C4:90:1:0.5",
         "names": b"f#3:1:0:0.01,Bb-1:127:599:1",

@@ -9,6 +9,7 @@ import tempfile
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+FLAGS = "-Wframe-larger-than=4096 -Wvla -Wdouble-promotion -Wfloat-conversion"
 HEAD = "#include <math.h>\n#include <stdio.h>\n"
 GOOD = HEAD + "float tb_a(float x);\nfloat tb_a(float x) { return sinf(x); }\n"
 LOUD = HEAD + "float tb_a(float x);\nfloat tb_a(float x) { printf(\"%f\", (double)x); return x; }\n"
@@ -22,8 +23,8 @@ def library(folder, source):
     os.makedirs(os.path.join(folder, "lib.a.p"))
     with open(os.path.join(folder, "a.c"), "w", encoding="utf-8") as f:
         f.write(source)
-    command = "gcc -O1 -o lib.a.p/a.c.o -c a.c"
-    subprocess.run(command.split(), cwd=folder, check=True)
+    command = f"gcc -O1 {FLAGS} -o lib.a.p/a.c.o -c a.c"
+    subprocess.run(command.split(), cwd=folder, check=True, stderr=subprocess.DEVNULL)
     subprocess.run(["ar", "rc", "lib.a", "lib.a.p/a.c.o"], cwd=folder, check=True)
     with open(os.path.join(folder, "compile_commands.json"), "w", encoding="utf-8") as f:
         json.dump([{"directory": folder, "command": command, "file": "a.c",
