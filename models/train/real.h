@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TB_MODELS_TRAIN_REAL_H
+#define TB_MODELS_TRAIN_REAL_H
+
+/* The training code is written once and compiled twice: in single precision to train, in double
+ * precision (TB_REAL_DOUBLE) to check every gradient against central differences. */
+
+#include <cblas.h>
+#include <complex.h>
+#include <fftw3.h>
+#include <math.h>
+
+#ifdef TB_REAL_DOUBLE
+#define tb_real double
+#define tb_gemm cblas_dgemm
+#define TB_FFT(name) fftw_##name
+#define tb_exp exp
+#define tb_log log
+#define tb_tanh tanh
+#define tb_sqrt sqrt
+#define tb_fabs fabs
+#else
+#define tb_real float
+#define tb_gemm cblas_sgemm
+#define TB_FFT(name) fftwf_##name
+#define tb_exp expf
+#define tb_log logf
+#define tb_tanh tanhf
+#define tb_sqrt sqrtf
+#define tb_fabs fabsf
+#endif
+
+#define TB_R(x) ((tb_real)(x))
+
+/* Loops worth a copy per instruction set; the loader picks one at start. */
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__clang__)
+#define TB_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define TB_CLONES
+#endif
+
+#endif
