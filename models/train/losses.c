@@ -55,8 +55,13 @@ TB_CLONES static void compare(struct spectral *s, size_t size, tb_real weight, d
         tb_real apart = a - b, log_apart = tb_log((a + TINY) / (b + TINY));
         linear += (double)tb_fabs(apart);
         logs += (double)tb_fabs(log_apart);
-        tb_real d = (apart > 0 ? 1 : apart < 0 ? -1 : 0) +
-                    (log_apart > 0 ? 1 : log_apart < 0 ? -1 : 0) / (a + TINY);
+        tb_real d = (apart > 0   ? 1
+                     : apart < 0 ? -1
+                                 : 0) +
+                    (log_apart > 0   ? 1
+                     : log_apart < 0 ? -1
+                                     : 0) /
+                        (a + TINY);
         tb_real half = k == 0 || k == bins - 1 ? 1 : TB_R(0.5);
         tb_real f = length > 0 ? weight * scale * half * d / length : 0;
         s->ours[k] *= f;
@@ -65,8 +70,7 @@ TB_CLONES static void compare(struct spectral *s, size_t size, tb_real weight, d
     sums[1] += logs;
 }
 
-static void add_back(const struct spectral *s, size_t samples, long first, size_t size,
-                     tb_real *d)
+static void add_back(const struct spectral *s, size_t samples, long first, size_t size, tb_real *d)
 {
     for (size_t i = 0; i < size; i++)
         d[mirror(first + (long)i, samples)] += s->frame[i] * s->window[i];
@@ -79,7 +83,8 @@ static double one_size(struct spectral *s, size_t size, const tb_real *ours, con
     size_t hop = size / 4, frames = samples / hop + 1;
     double count = (double)(clips * frames * (size / 2 + 1)), sums[2] = {0, 0};
     for (size_t i = 0; i < size; i++)
-        s->window[i] = (tb_real)(0.5 - 0.5 * cos(6.28318530717958647692 * (double)i / (double)size));
+        s->window[i] =
+            (tb_real)(0.5 - 0.5 * cos(6.28318530717958647692 * (double)i / (double)size));
     for (size_t b = 0; b < clips; b++) {
         for (size_t t = 0; t < frames; t++) {
             long first = (long)(t * hop) - (long)(size / 2);
@@ -124,8 +129,8 @@ struct tb_tensor tb_op_spectral_loss(struct tb_tape *tape, struct tb_tensor sign
     return y;
 }
 
-static struct tb_tensor elementwise(struct tb_tape *tape, struct tb_tensor a,
-                                    const tb_real *target, bool squared)
+static struct tb_tensor elementwise(struct tb_tape *tape, struct tb_tensor a, const tb_real *target,
+                                    bool squared)
 {
     size_t n = a.rows * a.cols;
     struct tb_tensor y = tb_tape_tensor(tape, 1, 1, true);

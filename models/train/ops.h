@@ -44,8 +44,8 @@ struct tb_tensor tb_op_normalise(struct tb_tape *tape, struct tb_tensor x);
 struct tb_gru_weights {
     struct tb_tensor w_x, w_h, b_x, b_h;
 };
-struct tb_tensor tb_op_gru(struct tb_tape *tape, struct tb_tensor x,
-                           const struct tb_gru_weights *w, size_t clips);
+struct tb_tensor tb_op_gru(struct tb_tape *tape, struct tb_tensor x, const struct tb_gru_weights *w,
+                           size_t clips);
 /* Causal convolution over frames: v [out][in * kernel] (tap 0 is the oldest), weight norm w = g v
  * / |v| per output channel with g [1][out], bias [1][out]. g.value NULL: v is the weight itself. */
 struct tb_conv_weights {
@@ -64,7 +64,8 @@ struct tb_grid {
 /* phase [clips * samples] in turns, 0..1: running sum of the interpolated pitch. f0_hz [clips *
  * frames]; f0 <= 0 stands still. Not differentiated. */
 void tb_phase_from_f0(const struct tb_grid *grid, const tb_real *f0_hz, tb_real *phase);
-/* amplitude [clips * frames][harmonics] -> [clips * samples][1]; harmonic k (1..) sin(2 pi k phase).
+/* amplitude [clips * frames][harmonics] -> [clips * samples][1]; harmonic k (1..) sin(2 pi k
+ * phase).
  */
 struct tb_tensor tb_op_harmonic(struct tb_tape *tape, const struct tb_grid *grid,
                                 struct tb_tensor amplitude, const tb_real *phase);

@@ -171,7 +171,8 @@ static size_t position(tb_real phase, size_t size, tb_real *fraction)
     return i < size ? i : size - 1;
 }
 
-TB_CLONES static void wavetable_forward(const struct wavetable *w, const struct tb_tensor *attention,
+TB_CLONES static void wavetable_forward(const struct wavetable *w,
+                                        const struct tb_tensor *attention,
                                         const struct tb_tensor *table, tb_real *out)
 {
     size_t n = attention->cols;
@@ -205,7 +206,8 @@ TB_CLONES static void wavetable_backward(const struct tb_note *note)
             size_t p = position(w->phase[s.sample + i], table->rows, &f);
             size_t q = (p + 1) % table->rows;
             for (size_t j = 0; attention->grad && j < n; j++) {
-                tb_real lo = table->value[p * n + j], v = d * (lo + (table->value[q * n + j] - lo) * f);
+                tb_real lo = table->value[p * n + j],
+                        v = d * (lo + (table->value[q * n + j] - lo) * f);
                 da[j] += v * (1 - late);
                 db[j] += v * late;
             }

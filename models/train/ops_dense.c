@@ -22,8 +22,7 @@ static void gemm(bool ta, bool tb, size_t m, size_t n, size_t k, const tb_real *
 
 static void linear_backward(const struct tb_note *note)
 {
-    const struct tb_tensor *x = &note->in[0], *w = &note->in[1], *b = &note->in[2],
-                           *y = &note->out;
+    const struct tb_tensor *x = &note->in[0], *w = &note->in[1], *b = &note->in[2], *y = &note->out;
     if (x->grad)
         gemm(false, false, y->rows, x->cols, y->cols, y->grad, w->value, x->grad);
     if (w->grad)

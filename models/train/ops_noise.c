@@ -21,7 +21,8 @@ static void make_basis(const struct noise *n)
     for (size_t k = 0; k < n->bands; k++) {
         tb_real weight = (k == 0 || k == n->bands - 1 ? 1 : 2) / (tb_real)taps;
         for (size_t j = 0; j < taps; j++) {
-            tb_real window = TB_R(0.5) * (1 - (tb_real)cos((double)(2 * PI * (tb_real)j / (tb_real)taps)));
+            tb_real window =
+                TB_R(0.5) * (1 - (tb_real)cos((double)(2 * PI * (tb_real)j / (tb_real)taps)));
             double turn = (double)k * ((double)j - (double)taps / 2) / (double)taps;
             n->basis[k * taps + j] = weight * window * (tb_real)cos(6.28318530717958647692 * turn);
         }

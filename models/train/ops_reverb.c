@@ -109,8 +109,8 @@ struct tb_tensor tb_op_convolve(struct tb_tape *tape, struct tb_tensor signal,
     const struct tb_fft *fft = tb_fft_get(size);
     if (tb_tape_failed(tape) || !fft)
         return (struct tb_tensor){0};
-    *c = (struct convolution){fft,     clips,          samples, size,
-                              spectra, spectra + bins, spectra + (clips + 1) * bins, padded};
+    *c = (struct convolution){
+        fft, clips, samples, size, spectra, spectra + bins, spectra + (clips + 1) * bins, padded};
     transform(c, response.value, response.cols, c->response);
     for (size_t b = 0; b < clips; b++) {
         tb_complex *s = c->signal + b * bins, *product = c->scratch;

@@ -7,8 +7,8 @@
 /* Recurrent steps run over all clips at once: a step is one small product [clips][H] x [H][3H]. */
 struct gru {
     size_t clips, frames, hidden;
-    tb_real *gates_x; /* [clips * frames][3H] W x + b_x, then overwritten by r, z, n */
-    tb_real *gates_h; /* [clips * frames][3H] W h + b_h */
+    tb_real *gates_x;         /* [clips * frames][3H] W x + b_x, then overwritten by r, z, n */
+    tb_real *gates_h;         /* [clips * frames][3H] W h + b_h */
     tb_real *previous, *step; /* [clips][H] and [clips][3H], gathered */
 };
 
@@ -108,8 +108,8 @@ static void gru_backward(const struct tb_note *note)
     }
     if (w_x->grad)
         tb_gemm(CblasRowMajor, CblasTrans, CblasNoTrans, narrow(3 * h), narrow(x->cols),
-                narrow(rows), 1, g->gates_x, narrow(3 * h), x->value, narrow(x->cols), 1,
-                w_x->grad, narrow(x->cols));
+                narrow(rows), 1, g->gates_x, narrow(3 * h), x->value, narrow(x->cols), 1, w_x->grad,
+                narrow(x->cols));
     if (note->in[3].grad)
         add_rows(g->gates_x, rows, 3 * h, note->in[3].grad);
     if (note->in[4].grad)
@@ -120,8 +120,8 @@ static void gru_backward(const struct tb_note *note)
                 x->grad, narrow(x->cols));
 }
 
-struct tb_tensor tb_op_gru(struct tb_tape *tape, struct tb_tensor x,
-                           const struct tb_gru_weights *w, size_t clips)
+struct tb_tensor tb_op_gru(struct tb_tape *tape, struct tb_tensor x, const struct tb_gru_weights *w,
+                           size_t clips)
 {
     size_t h = w->w_h.cols;
     assert(w->w_h.rows == 3 * h && w->w_x.rows == 3 * h && w->w_x.cols == x.cols);
@@ -141,73 +141,49 @@ struct tb_tensor tb_op_gru(struct tb_tape *tape, struct tb_tensor x,
             1, x.value, narrow(x.cols), w->w_x.value, narrow(x.cols), 1, gates_x, narrow(3 * h));
     for (size_t t = 0; t < g->frames; t++)
         gru_step(g, w, y.value, t);
-    tb_tape_push(tape,
-                 &(struct tb_note){gru_backward, {x, w->w_x, w->w_h, w->b_x, w->b_h}, y, g});
+    tb_tape_push(tape, &(struct tb_note){gru_backward, {x, w->w_x, w->w_h, w->b_x, w->b_h}, y, g});
     return y;
 }
 
-/* ---- causal dilated convolution: unfolded to [rows][in * kernel], then one product */
+/* ---- causal dilated convolution: one product a tap on shifted rows, nothing unfolded */
 struct conv {
     size_t clips, frames, kernel, dilation;
-    tb_real *columns; /* [rows][in * kernel], channel-major as v: index = channel * kernel + tap */
-    tb_real *weight;  /* [out][in * kernel] after weight norm */
-    tb_real *norm;    /* [out] |v| */
+    tb_real *taps;   /* [kernel][out][in] after weight norm */
+    tb_real *d_taps; /* the same shape, for the way back */
+    tb_real *norm;   /* [out] |v| */
 };
 
-/* Copies (or, backwards, adds) between x and its unfolded columns. */
-static void unfold(const struct conv *c, const tb_real *x, size_t channels)
+/* Rows of clip b that tap k reads and those it writes: x from its first row, y `back` rows later.
+ */
+struct shift {
+    size_t in, out, rows;
+};
+
+static struct shift shifted(const struct conv *c, size_t b, size_t k)
 {
-    for (size_t b = 0; b < c->clips; b++) {
-        for (size_t t = 0; t < c->frames; t++) {
-            tb_real *row = c->columns + (b * c->frames + t) * channels * c->kernel;
-            for (size_t k = 0; k < c->kernel; k++) {
-                size_t back = (c->kernel - 1 - k) * c->dilation;
-                if (back > t)
-                    continue;
-                const tb_real *in = x + (b * c->frames + t - back) * channels;
-                for (size_t i = 0; i < channels; i++)
-                    row[i * c->kernel + k] = in[i];
-            }
-        }
-    }
+    size_t back = (c->kernel - 1 - k) * c->dilation;
+    size_t rows = back < c->frames ? c->frames - back : 0;
+    return (struct shift){b * c->frames, b * c->frames + back, rows};
 }
 
-static void fold(const struct conv *c, const tb_real *columns, size_t channels, tb_real *dx)
-{
-    for (size_t b = 0; b < c->clips; b++) {
-        for (size_t t = 0; t < c->frames; t++) {
-            const tb_real *row = columns + (b * c->frames + t) * channels * c->kernel;
-            for (size_t k = 0; k < c->kernel; k++) {
-                size_t back = (c->kernel - 1 - k) * c->dilation;
-                if (back > t)
-                    continue;
-                tb_real *out = dx + (b * c->frames + t - back) * channels;
-                for (size_t i = 0; i < channels; i++)
-                    out[i] += row[i * c->kernel + k];
-            }
-        }
-    }
-}
-
-/* dw -> dv, dg for w = g v / |v| */
+/* d_taps -> dv, dg for w = g v / |v| */
 static void weight_norm_backward(const struct conv *c, const struct tb_tensor *v,
-                                 const struct tb_tensor *gain, const tb_real *dw)
+                                 const struct tb_tensor *gain)
 {
+    size_t in = v->cols / c->kernel;
     for (size_t o = 0; o < v->rows; o++) {
-        const tb_real *dwo = dw + o * v->cols, *vo = v->value + o * v->cols;
+        const tb_real *vo = v->value + o * v->cols;
         tb_real *dvo = v->grad + o * v->cols;
-        if (!gain->value) {
-            for (size_t i = 0; i < v->cols; i++)
-                dvo[i] += dwo[i];
-            continue;
+        tb_real dot = 0, scale = gain->value ? gain->value[o] / c->norm[o] : 1;
+        for (size_t i = 0; i < v->cols; i++)
+            dot += c->d_taps[(i % c->kernel * v->rows + o) * in + i / c->kernel] * vo[i];
+        if (gain->value)
+            gain->grad[o] += dot / c->norm[o];
+        tb_real inward = gain->value ? dot / (c->norm[o] * c->norm[o]) : 0;
+        for (size_t i = 0; i < v->cols; i++) {
+            tb_real d = c->d_taps[(i % c->kernel * v->rows + o) * in + i / c->kernel];
+            dvo[i] += scale * (d - inward * vo[i]);
         }
-        tb_real dot = 0, inverse = 1 / c->norm[o], g = gain->value[o];
-        for (size_t i = 0; i < v->cols; i++)
-            dot += dwo[i] * vo[i];
-        dot *= inverse;
-        gain->grad[o] += dot;
-        for (size_t i = 0; i < v->cols; i++)
-            dvo[i] += g * inverse * (dwo[i] - dot * inverse * vo[i]);
     }
 }
 
@@ -215,57 +191,67 @@ static void conv_backward(const struct tb_note *note)
 {
     const struct tb_tensor *x = &note->in[0], *v = &note->in[1], *gain = &note->in[2],
                            *bias = &note->in[3], *y = &note->out;
-    struct conv *c = note->saved;
-    size_t out = y->cols, in = v->cols, rows = y->rows;
-    if (v->grad) {
-        tb_real *dw = c->norm + out; /* [out][in], reserved behind norm */
-        tb_gemm(CblasRowMajor, CblasTrans, CblasNoTrans, narrow(out), narrow(in), narrow(rows), 1,
-                y->grad, narrow(out), c->columns, narrow(in), 0, dw, narrow(in));
-        weight_norm_backward(c, v, gain, dw);
+    const struct conv *c = note->saved;
+    size_t out = y->cols, in = x->cols;
+    for (size_t k = 0; k < c->kernel; k++) {
+        for (size_t b = 0; b < c->clips; b++) {
+            struct shift s = shifted(c, b, k);
+            const tb_real *d = y->grad + s.out * out;
+            if (v->grad && s.rows)
+                tb_gemm(CblasRowMajor, CblasTrans, CblasNoTrans, narrow(out), narrow(in),
+                        narrow(s.rows), 1, d, narrow(out), x->value + s.in * in, narrow(in), 1,
+                        c->d_taps + k * out * in, narrow(in));
+            if (x->grad && s.rows)
+                tb_gemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, narrow(s.rows), narrow(in),
+                        narrow(out), 1, d, narrow(out), c->taps + k * out * in, narrow(in), 1,
+                        x->grad + s.in * in, narrow(in));
+        }
     }
+    if (v->grad)
+        weight_norm_backward(c, v, gain);
     if (bias->grad)
-        add_rows(y->grad, rows, out, bias->grad);
-    if (!x->grad)
-        return;
-    tb_gemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, narrow(rows), narrow(in), narrow(out), 1,
-            y->grad, narrow(out), c->weight, narrow(in), 0, c->columns, narrow(in));
-    fold(c, c->columns, x->cols, x->grad);
+        add_rows(y->grad, y->rows, out, bias->grad);
 }
 
-static void apply_weight_norm(struct conv *c, const struct tb_conv_weights *w)
+static void apply_weight_norm(const struct conv *c, const struct tb_conv_weights *w)
 {
+    size_t in = w->v.cols / w->kernel;
     for (size_t o = 0; o < w->v.rows; o++) {
         const tb_real *v = w->v.value + o * w->v.cols;
-        tb_real sum = TB_R(1e-24), scale = 1;
+        tb_real sum = TB_R(1e-24);
         for (size_t i = 0; i < w->v.cols; i++)
             sum += v[i] * v[i];
         c->norm[o] = tb_sqrt(sum);
-        if (w->g.value)
-            scale = w->g.value[o] / c->norm[o];
+        tb_real scale = w->g.value ? w->g.value[o] / c->norm[o] : 1;
         for (size_t i = 0; i < w->v.cols; i++)
-            c->weight[o * w->v.cols + i] = v[i] * scale;
+            c->taps[(i % w->kernel * w->v.rows + o) * in + i / w->kernel] = v[i] * scale;
     }
 }
 
 struct tb_tensor tb_op_causal_conv(struct tb_tape *tape, struct tb_tensor x,
                                    const struct tb_conv_weights *w, size_t clips)
 {
-    size_t out = w->v.rows, in = w->v.cols;
-    assert(in == x.cols * w->kernel && clips > 0 && x.rows % clips == 0);
+    size_t out = w->v.rows, in = x.cols, n = w->v.rows * w->v.cols;
+    assert(w->v.cols == in * w->kernel && clips > 0 && x.rows % clips == 0);
     struct tb_tensor y = tb_tape_tensor(tape, x.rows, out, true);
     struct conv *c = tb_tape_alloc(tape, sizeof *c);
-    tb_real *columns = tb_tape_alloc(tape, x.rows * in * sizeof *columns);
-    tb_real *weight = tb_tape_alloc(tape, out * in * sizeof *weight);
-    tb_real *norm = tb_tape_alloc(tape, (out + out * in) * sizeof *norm);
+    tb_real *memory = tb_tape_alloc(tape, (2 * n + out) * sizeof *memory);
     if (tb_tape_failed(tape))
         return (struct tb_tensor){0};
-    *c = (struct conv){clips, x.rows / clips, w->kernel, w->dilation, columns, weight, norm};
-    unfold(c, x.value, x.cols);
+    *c = (struct conv){clips,  x.rows / clips, w->kernel,     w->dilation,
+                       memory, memory + n,     memory + 2 * n};
     apply_weight_norm(c, w);
     for (size_t r = 0; r < y.rows; r++)
-        memcpy(y.value + r * out, w->bias.value, out * sizeof *columns);
-    tb_gemm(CblasRowMajor, CblasNoTrans, CblasTrans, narrow(x.rows), narrow(out), narrow(in), 1,
-            columns, narrow(in), weight, narrow(in), 1, y.value, narrow(out));
+        memcpy(y.value + r * out, w->bias.value, out * sizeof *memory);
+    for (size_t k = 0; k < c->kernel; k++) {
+        for (size_t b = 0; b < clips; b++) {
+            struct shift s = shifted(c, b, k);
+            if (s.rows)
+                tb_gemm(CblasRowMajor, CblasNoTrans, CblasTrans, narrow(s.rows), narrow(out),
+                        narrow(in), 1, x.value + s.in * in, narrow(in), c->taps + k * out * in,
+                        narrow(in), 1, y.value + s.out * out, narrow(out));
+        }
+    }
     tb_tape_push(tape, &(struct tb_note){conv_backward, {x, w->v, w->g, w->bias}, y, c});
     return y;
 }

@@ -48,8 +48,7 @@ static struct tb_tensor build_linear(struct tb_tape *t, struct tb_tensor *in, st
     return tb_op_linear(t, in[0], in[1], in[2]);
 }
 
-static struct tb_tensor build_layer_norm(struct tb_tape *t, struct tb_tensor *in,
-                                         struct context *c)
+static struct tb_tensor build_layer_norm(struct tb_tape *t, struct tb_tensor *in, struct context *c)
 {
     (void)c;
     return tb_op_layer_norm(t, in[0], in[1], in[2]);
@@ -64,8 +63,7 @@ static struct tb_tensor build_activations(struct tb_tape *t, struct tb_tensor *i
     return tb_op_columns(t, tb_op_concat(t, b, tb_op_exp_sigmoid(t, in[0], -0.5)), 1, 7);
 }
 
-static struct tb_tensor build_arithmetic(struct tb_tape *t, struct tb_tensor *in,
-                                         struct context *c)
+static struct tb_tensor build_arithmetic(struct tb_tape *t, struct tb_tensor *in, struct context *c)
 {
     (void)c;
     struct tb_tensor sum = tb_op_scale(t, tb_op_add(t, in[0], in[1]), 0.7);
@@ -134,14 +132,18 @@ static const struct check checks[] = {
     {"layer norm", build_layer_norm, {{ROWS, 6, -1, 1}, {1, 6, .5, 1.5}, {1, 6, -1, 1}}},
     {"activations", build_activations, {{ROWS, 3, -3, 3}}},
     {"arithmetic", build_arithmetic, {{ROWS, 4, .1, 1}, {ROWS, 4, .1, 1}, {ROWS, 1, -1, 1}}},
-    {"gru", build_gru, {{ROWS, 3, -1, 1}, {12, 3, -1, 1}, {12, 4, -1, 1}, {1, 12, -1, 1}, {1, 12, -1, 1}}},
+    {"gru",
+     build_gru,
+     {{ROWS, 3, -1, 1}, {12, 3, -1, 1}, {12, 4, -1, 1}, {1, 12, -1, 1}, {1, 12, -1, 1}}},
     {"conv", build_conv, {{ROWS, 3, -1, 1}, {4, 9, -1, 1}, {1, 4, .5, 2}, {1, 4, -1, 1}}},
     {"harmonic", build_harmonic, {{ROWS, 7, .1, 1}}},
     {"gain", build_gain, {{CLIPS * SAMPLES, 1, -1, 1}, {ROWS, 1, 0, 1}}},
     {"noise", build_noise, {{ROWS, 9, 0, 1}}},
     {"fm", build_fm, {{ROWS, 6, 0, 1}}},
     {"wavetable", build_wavetable, {{ROWS, 3, 0, 1}, {32, 3, -1, 1}}},
-    {"reverb", build_reverb, {{CLIPS * SAMPLES, 1, -1, 1}, {1, 40, -1, 1}, {1, 1, 1, 2}, {1, 1, -1, 1}}},
+    {"reverb",
+     build_reverb,
+     {{CLIPS * SAMPLES, 1, -1, 1}, {1, 40, -1, 1}, {1, 1, 1, 2}, {1, 1, -1, 1}}},
     {"spectral loss", build_spectral, {{2 * 2200, 1, -1, 1}}},
     {"l1 and l2", build_l1_l2, {{ROWS, 3, -1, 1}}},
 };
@@ -241,7 +243,8 @@ static struct context *make_context(void)
         c->noise[i] = 2 * tb_random_uniform(&random) - 1;
     for (size_t i = 0; i < MAX_VALUES; i++)
         c->target[i] = 2 * tb_random_uniform(&random) - 1;
-    /* 6 drives 5 and 3, 5 drives 4, 4 and 3 drive 1, 2 drives 1 and is a carrier; 6 and 2 feed back */
+    /* 6 drives 5 and 3, 5 drives 4, 4 and 3 drive 1, 2 drives 1 and is a carrier; 6 and 2 feed back
+     */
     c->routing = (struct tb_fm_routing){.operators = 6,
                                         .modulates = {0, 1, 1, 1, 8, 16 | 4},
                                         .carriers = 3,

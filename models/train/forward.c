@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "models/train/network.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Walks the network's parameters by name within one pass. */
+struct walk {
+    struct tb_tape *tape;
+    const struct tb_network *network;
+    const struct tb_batch *batch;
+    tb_real *gradients; /* or NULL */
+    struct tb_random *random;
+    tb_real *phase; /* [clips * samples] turns */
+};
+
+/* The parameter as a tensor of this pass: values shared, gradients the pass's own. */
+static struct tb_tensor parameter(const struct walk *w, const char *prefix, const char *suffix)
+{
+    char name[TB_PARAMETER_NAME];
+    (void)snprintf(name, sizeof name, "%s%s", prefix, suffix);
+    size_t at = 0;
+    for (size_t i = 0; i < w->network->n_parameters; i++) {
+        const struct tb_parameter *p = &w->network->parameters[i];
+        if (strcmp(p->name, name) == 0)
+            return (struct tb_tensor){.value = p->value,
+                                      .grad = w->gradients ? w->gradients + at : NULL,
+                                      .rows = p->rows,
+                                      .cols = p->cols};
+        at += p->rows * p->cols;
+    }
+    return (struct tb_tensor){0};
+}
+
+static struct tb_tensor linear(const struct walk *w, struct tb_tensor x, const char *prefix)
+{
+    return tb_op_linear(w->tape, x, parameter(w, prefix, ".weight"), parameter(w, prefix, ".bias"));
+}
+
+static struct tb_tensor mlp(const struct walk *w, struct tb_tensor x, const char *prefix)
+{
+    for (int i = 0; i < 3 && x.value; i++) {
+        char name[TB_PARAMETER_PREFIX];
+        (void)snprintf(name, sizeof name, "%s.%d", prefix, 3 * i);
+        x = linear(w, x, name);
+        (void)snprintf(name, sizeof name, "%s.%d", prefix, 3 * i + 1);
+        if (!x.value)
+            break;
+        x = tb_op_layer_norm(w->tape, x, parameter(w, name, ".weight"),
+                             parameter(w, name, ".bias"));
+        x = tb_op_leaky_relu(w->tape, x, TB_R(0.01));
+    }
+    return x;
+}
+
+/* -> hidden features [rows][H] of the GRU decoder */
+static struct tb_tensor gru_decoder(const struct walk *w)
+{
+    const struct tb_batch *b = w->batch;
+    size_t rows = b->grid.clips * b->grid.frames;
+    struct tb_tensor pitch = tb_constant(b->pitch, rows, 1);
+    struct tb_tensor loudness = tb_constant(b->loudness, rows, 1);
+    struct tb_tensor in = tb_op_concat(w->tape, mlp(w, pitch, "m0"), mlp(w, loudness, "m1"));
+    struct tb_gru_weights weights = {
+        parameter(w, "gru", ".weight_ih_l0"), parameter(w, "gru", ".weight_hh_l0"),
+        parameter(w, "gru", ".bias_ih_l0"), parameter(w, "gru", ".bias_hh_l0")};
+    struct tb_tensor h = tb_op_gru(w->tape, in, &weights, b->grid.clips);
+    h = tb_op_concat(w->tape, tb_op_concat(w->tape, h, pitch), loudness);
+    return mlp(w, h, "mo");
+}
+
+static struct tb_tensor conv(const struct walk *w, struct tb_tensor x, const char *prefix,
+                             size_t dilation)
+{
+    struct tb_conv_weights c = {.v = parameter(w, prefix, ".weight_v"),
+                                .g = parameter(w, prefix, ".weight_g"),
+                                .bias = parameter(w, prefix, ".bias"),
+                                .kernel = 3,
+                                .dilation = dilation};
+    if (!c.v.value) { /* the residual: a plain 1 x 1 */
+        c.v = parameter(w, prefix, ".weight");
+        c.kernel = 1;
+    }
+    return tb_op_causal_conv(w->tape, x, &c, w->batch->grid.clips);
+}
+
+static struct tb_tensor tcn(const struct walk *w)
+{
+    const struct tb_network_spec *s = &w->network->spec;
+    size_t rows = w->batch->grid.clips * w->batch->grid.frames;
+    struct tb_tensor x = tb_op_concat(w->tape, tb_constant(w->batch->pitch, rows, 1),
+                                      tb_constant(w->batch->loudness, rows, 1));
+    for (size_t b = 0; b < s->blocks && x.value; b++) {
+        char name[TB_PARAMETER_PREFIX];
+        (void)snprintf(name, sizeof name, "b.%zu.c1", b);
+        struct tb_tensor y = tb_op_leaky_relu(w->tape, conv(w, x, name, 1UL << b), 0);
+        y = tb_op_dropout(w->tape, y, s->dropout, w->random);
+        (void)snprintf(name, sizeof name, "b.%zu.c2", b);
+        y = conv(w, y, name, 1UL << b);
+        if (b < s->blocks - 1) {
+            y = tb_op_leaky_relu(w->tape, y, 0);
+            y = tb_op_dropout(w->tape, y, s->dropout, w->random);
+        }
+        (void)snprintf(name, sizeof name, "b.%zu.res", b);
+        bool learned = parameter(w, name, ".weight").value != NULL;
+        x = tb_op_add(w->tape, y, learned ? conv(w, x, name, 1) : x);
+    }
+    return x;
+}
+
+static struct tb_tensor filtered_noise(const struct walk *w, struct tb_tensor hidden,
+                                       struct tb_pass *pass)
+{
+    struct tb_tensor bands = tb_op_exp_sigmoid(w->tape, linear(w, hidden, "p1"), 0);
+    pass->control[2] = bands;
+    return tb_op_noise(w->tape, &w->batch->grid, bands, w->batch->noise);
+}
+
+static struct tb_tensor hpn(const struct walk *w, struct tb_pass *pass)
+{
+    const struct tb_batch *b = w->batch;
+    size_t n = w->network->spec.harmonics, rows = b->grid.clips * b->grid.frames;
+    struct tb_tensor hidden = gru_decoder(w);
+    struct tb_tensor head = tb_op_exp_sigmoid(w->tape, linear(w, hidden, "p0"), 0);
+    tb_real *mask = tb_tape_alloc(w->tape, rows * n * sizeof *mask);
+    if (tb_tape_failed(w->tape))
+        return (struct tb_tensor){0};
+    tb_nyquist_mask(&b->grid, b->f0_hz, n, mask);
+    pass->control[0] = tb_op_columns(w->tape, head, 0, 1);
+    pass->control[1] = tb_op_columns(w->tape, head, 1, n);
+    struct tb_tensor below = tb_op_multiply(w->tape, pass->control[1], tb_constant(mask, rows, n));
+    struct tb_tensor amplitude =
+        tb_op_multiply(w->tape, tb_op_normalise(w->tape, below), pass->control[0]);
+    struct tb_tensor tone = tb_op_harmonic(w->tape, &b->grid, amplitude, w->phase);
+    return tb_op_add(w->tape, tone, filtered_noise(w, hidden, pass));
+}
+
+static struct tb_tensor wavetable(const struct walk *w, struct tb_pass *pass)
+{
+    const struct tb_grid *grid = &w->batch->grid;
+    struct tb_tensor hidden = gru_decoder(w);
+    struct tb_tensor head = tb_op_exp_sigmoid(w->tape, linear(w, hidden, "p0"), 0);
+    pass->control[0] = tb_op_columns(w->tape, head, 0, 1);
+    pass->control[1] = tb_op_columns(w->tape, head, 1, w->network->spec.tables);
+    struct tb_tensor tables = tb_op_tanh(w->tape, parameter(w, "wavetables", ""));
+    struct tb_tensor tone = tb_op_wavetable(
+        w->tape, grid, tb_op_normalise(w->tape, pass->control[1]), tables, w->phase);
+    tone = tb_op_gain(w->tape, grid, tone, pass->control[0]);
+    return tb_op_add(w->tape, tone, filtered_noise(w, hidden, pass));
+}
+
+static struct tb_tensor ddx7(const struct walk *w, struct tb_pass *pass)
+{
+    const struct tb_network_spec *s = &w->network->spec;
+    struct tb_tensor level = tb_op_scale(w->tape, tb_op_sigmoid(w->tape, tcn(w)), s->max_level);
+    pass->control[0] = level;
+    return tb_op_fm(w->tape, &w->batch->grid, &s->routing, level, w->phase);
+}
+
+struct tb_pass tb_network_forward(struct tb_tape *tape, const struct tb_network *network,
+                                  const struct tb_batch *batch, tb_real *gradients,
+                                  struct tb_random *random)
+{
+    const struct tb_network_spec *s = &network->spec;
+    size_t samples = batch->grid.clips * batch->grid.frames * batch->grid.hop;
+    struct walk w = {tape, network, batch, gradients, random, NULL};
+    struct tb_pass pass = {.n_controls = s->family == TB_FAMILY_DDX7 ? 1 : 3};
+    w.phase = tb_tape_alloc(tape, samples * sizeof *w.phase);
+    if (!w.phase)
+        return pass;
+    tb_phase_from_f0(&batch->grid, batch->f0_hz, w.phase);
+    if (s->family == TB_FAMILY_HPN)
+        pass.audio = hpn(&w, &pass);
+    else if (s->family == TB_FAMILY_WAVETABLE)
+        pass.audio = wavetable(&w, &pass);
+    else
+        pass.audio = ddx7(&w, &pass);
+    if (s->reverb == 0 || tb_tape_failed(tape))
+        return pass;
+    struct tb_tensor response = tb_op_reverb_response(tape, parameter(&w, "reverb", ".noise"),
+                                                      parameter(&w, "reverb", ".decay"),
+                                                      parameter(&w, "reverb", ".wet"), s->rate_hz);
+    pass.audio = tb_op_convolve(tape, pass.audio, response, batch->grid.clips);
+    return pass;
+}

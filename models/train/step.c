@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "models/train/step.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_SHARDS = 16 };
+
+struct shard {
+    struct tb_stepper *stepper;
+    struct tb_tape *tape;
+    tb_real *gradients;
+    struct tb_random random;
+    struct tb_batch batch; /* this shard's part */
+    double loss;
+    bool failed;
+};
+
+struct tb_stepper {
+    const struct tb_network *network;
+    size_t n_shards;
+    struct shard shards[MAX_SHARDS];
+    tb_objective *objective;
+    void *context;
+    bool training;
+    size_t clips; /* of the whole batch */
+};
+
+struct tb_stepper *tb_stepper_new(const struct tb_network *network, size_t shards,
+                                  size_t arena_bytes, uint64_t seed, struct tb_error *err)
+{
+    if (shards < 1 || shards > MAX_SHARDS) {
+        (void)tb_fail(err, TB_EINVAL, "threads: %zu is not within 1..%d", shards, MAX_SHARDS);
+        return NULL;
+    }
+    struct tb_stepper *s = calloc(1, sizeof *s);
+    bool whole = s != NULL;
+    for (size_t i = 0; whole && i < shards; i++) {
+        struct shard *shard = &s->shards[i];
+        s->n_shards = i + 1;
+        shard->stepper = s;
+        shard->tape = tb_tape_new(arena_bytes);
+        shard->gradients = calloc(network->n_values, sizeof *shard->gradients);
+        tb_random_seed(&shard->random, seed + i);
+        whole = shard->tape && shard->gradients;
+    }
+    if (!whole) {
+        (void)tb_fail(err, TB_ENOMEM, "no memory for %zu training threads", shards);
+        tb_stepper_free(s);
+        return NULL;
+    }
+    s->network = network;
+    return s;
+}
+
+void tb_stepper_free(struct tb_stepper *stepper)
+{
+    if (!stepper)
+        return;
+    for (size_t i = 0; i < stepper->n_shards; i++) {
+        tb_tape_free(stepper->shards[i].tape);
+        free(stepper->shards[i].gradients);
+    }
+    free(stepper);
+}
+
+static void *run_shard(void *arg)
+{
+    struct shard *shard = arg;
+    const struct tb_stepper *s = shard->stepper;
+    const struct tb_batch *b = &shard->batch;
+    shard->loss = 0.0;
+    shard->failed = false;
+    if (b->grid.clips == 0)
+        return NULL;
+    tb_tape_reset(shard->tape);
+    tb_tape_set_training(shard->tape, s->training);
+    struct tb_pass pass = tb_network_forward(shard->tape, s->network, b,
+                                             s->training ? shard->gradients : NULL, &shard->random);
+    struct tb_tensor loss = {0};
+    if (pass.audio.value)
+        loss = s->objective(shard->tape, &pass, b, s->context);
+    if (!loss.value || tb_tape_failed(shard->tape)) {
+        shard->failed = true;
+        return NULL;
+    }
+    double share = (double)b->grid.clips / (double)s->clips;
+    shard->loss = (double)loss.value[0] * share;
+    if (!s->training)
+        return NULL;
+    loss.grad[0] = (tb_real)share;
+    tb_tape_backward(shard->tape);
+    return NULL;
+}
+
+static struct tb_batch part(const struct tb_batch *b, size_t first, size_t clips)
+{
+    struct tb_batch p = *b;
+    size_t frame = first * b->grid.frames, sample = frame * b->grid.hop;
+    p.grid.clips = clips;
+    p.f0_hz += frame;
+    p.pitch += frame;
+    p.loudness += frame;
+    p.noise += sample;
+    p.audio += sample;
+    return p;
+}
+
+static void start_shards(struct tb_stepper *s, const struct tb_batch *batch)
+{
+    pthread_t threads[MAX_SHARDS];
+    bool started[MAX_SHARDS] = {false};
+    for (size_t i = 0; i < s->n_shards; i++) {
+        size_t first = batch->grid.clips * i / s->n_shards;
+        size_t end = batch->grid.clips * (i + 1) / s->n_shards;
+        s->shards[i].batch = part(batch, first, end - first);
+        memset(s->shards[i].gradients, 0, s->network->n_values * sizeof(tb_real));
+        if (i > 0)
+            started[i] = pthread_create(&threads[i], NULL, run_shard, &s->shards[i]) == 0;
+    }
+    (void)run_shard(&s->shards[0]);
+    for (size_t i = 1; i < s->n_shards; i++) {
+        if (started[i])
+            (void)pthread_join(threads[i], NULL);
+        else
+            (void)run_shard(&s->shards[i]); /* no thread to be had: the same work here */
+    }
+}
+
+enum tb_status tb_stepper_run(struct tb_stepper *stepper, const struct tb_batch *batch,
+                              tb_objective *objective, void *context, bool training, double *loss,
+                              struct tb_error *err)
+{
+    stepper->objective = objective;
+    stepper->context = context;
+    stepper->training = training;
+    stepper->clips = batch->grid.clips;
+    start_shards(stepper, batch);
+    tb_real *sum = stepper->shards[0].gradients;
+    *loss = 0.0;
+    for (size_t i = 0; i < stepper->n_shards; i++) {
+        const struct shard *shard = &stepper->shards[i];
+        if (shard->failed)
+            return tb_fail(err, TB_ENOMEM, "the batch does not fit the training memory");
+        *loss += shard->loss;
+        for (size_t k = 0; training && i > 0 && k < stepper->network->n_values; k++)
+            sum[k] += shard->gradients[k];
+    }
+    if (!isfinite(*loss))
+        return tb_fail(err, TB_ECORRUPT, "the loss is not finite any more");
+    return TB_OK;
+}
+
+tb_real *tb_stepper_gradients(struct tb_stepper *stepper)
+{
+    return stepper->shards[0].gradients;
+}
+
+struct tb_random *tb_stepper_random(struct tb_stepper *stepper, size_t shard)
+{
+    return shard < stepper->n_shards ? &stepper->shards[shard].random : NULL;
+}
+
+struct tb_tensor tb_spectral_objective(struct tb_tape *tape, const struct tb_pass *pass,
+                                       const struct tb_batch *batch, void *context)
+{
+    (void)context;
+    return tb_op_spectral_loss(tape, pass->audio, batch->audio, batch->grid.clips);
+}

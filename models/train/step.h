@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TB_MODELS_TRAIN_STEP_H
+#define TB_MODELS_TRAIN_STEP_H
+
+#include "models/train/network.h"
+#include "models/train/random.h"
+
+/* Runs one batch on several threads: its clips are cut into shards, each with a tape, gradients and
+ * a random stream of its own, and the shards are added in a fixed order, so that a run with the
+ * same seed and number of shards gives the same weights to the last bit. */
+struct tb_stepper;
+
+/* A loss for one shard, the mean over its clips: builds on pass and returns a [1][1] tensor. */
+typedef struct tb_tensor tb_objective(struct tb_tape *tape, const struct tb_pass *pass,
+                                      const struct tb_batch *batch, void *context);
+
+/* shards 1..16; arena_bytes of address space each. */
+struct tb_stepper *tb_stepper_new(const struct tb_network *network, size_t shards,
+                                  size_t arena_bytes, uint64_t seed, struct tb_error *err);
+void tb_stepper_free(struct tb_stepper *stepper);
+
+/* Mean loss of the batch, gradients of it [n_values] summed over shards into the stepper's first
+ * buffer, which is returned by tb_stepper_gradients. training: dropout is active and gradients are
+ * made. TB_ENOMEM when an arena is too small, TB_ECORRUPT when the loss is not finite. */
+enum tb_status tb_stepper_run(struct tb_stepper *stepper, const struct tb_batch *batch,
+                              tb_objective *objective, void *context, bool training, double *loss,
+                              struct tb_error *err);
+tb_real *tb_stepper_gradients(struct tb_stepper *stepper);
+
+/* The random stream of one shard, for checkpoints. */
+struct tb_random *tb_stepper_random(struct tb_stepper *stepper, size_t shard);
+
+/* The usual objective: spectral loss against batch->audio. */
+struct tb_tensor tb_spectral_objective(struct tb_tape *tape, const struct tb_pass *pass,
+                                       const struct tb_batch *batch, void *context);
+
+#endif
