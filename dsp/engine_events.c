@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What each event does. Bad values are ignored and counted; nothing here can fail. */
+#include "dsp/engine_priv.h"
+
+#include "dsp/fastmath.h"
+
+static void set_pressure(struct tb_engine *e)
+{
+    float most = e->channel_pressure;
+    for (unsigned k = 0; k < 128; k++)
+        most = e->key_pressure[k] > most ? e->key_pressure[k] : most;
+    e->mods.position[TB_MOD_AFTERTOUCH] = most;
+}
+
+static void set_poly(struct tb_engine *e, bool mono)
+{
+    engine_all_notes_off(e, TB_SOURCE_ANY, -1);
+    e->mono_override = mono;
+    e->poly_override = !mono;
+}
+
+static void reset_controllers(struct tb_engine *e, const struct tb_event *event)
+{
+    memset(&e->mods, 0, sizeof e->mods);
+    memset(e->key_pressure, 0, sizeof e->key_pressure);
+    e->channel_pressure = e->bend = 0.0F;
+    e->expression = 1.0F;
+    e->cc_portamento_time = -1;
+    e->portamento_off = false;
+    engine_pedal(e, event->source, event->channel, false);
+}
+
+static void controller(struct tb_engine *e, const struct tb_event *event)
+{
+    float value = event->value;
+    bool on = value >= 64.0F / 127.0F - 1e-4F;
+    switch (event->id) {
+    case 1:
+        e->mods.position[TB_MOD_WHEEL] = value;
+        break;
+    case 2:
+        e->mods.position[TB_MOD_BREATH] = value;
+        break;
+    case 4:
+        e->mods.position[TB_MOD_FOOT] = value;
+        break;
+    case 5: /* 0..127 to the panel's 0..99 */
+        e->cc_portamento_time = (int8_t)tb_clampi((int)(value * 127.0F + 0.5F) * 100 / 128, 0, 99);
+        break;
+    case 7:
+        e->volume = value;
+        break;
+    case 11:
+        e->expression = value;
+        break;
+    case 64:
+        engine_pedal(e, event->source, event->channel, on);
+        break;
+    case 65:
+        e->portamento_off = !on;
+        break;
+    case 120:
+        engine_silence(e, event->source, event->channel);
+        break;
+    case 121:
+        reset_controllers(e, event);
+        break;
+    case 123:
+    case 124:
+    case 125:
+        engine_all_notes_off(e, event->source, event->channel);
+        break;
+    case 126:
+    case 127:
+        set_poly(e, event->id == 126);
+        break;
+    default: /* not one of this instrument's */
+        break;
+    }
+}
+
+static void set_device(struct tb_engine *e, unsigned id, float value)
+{
+    e->device[id] = value;
+    if (id == TB_P_ENGINE_VOICES)
+        engine_trim_polyphony(e, (unsigned)value);
+    for (unsigned i = 0; i < 2; i++)
+        if (e->slot[i].program)
+            engine_copy_device(e, e->slot[i].program);
+}
+
+static void parameter(struct tb_engine *e, const struct tb_event *event)
+{
+    if (event->id >= TB_N_PARAMS) {
+        e->ignored++;
+        return;
+    }
+    const struct tb_param_info *info = &tb_params[event->id];
+    float value = event->value;
+    if (value < (float)info->min || value > (float)info->max) {
+        e->ignored++;
+        return;
+    }
+    if (info->scale == TB_SCALE_INT || info->scale == TB_SCALE_BOOL || info->scale == TB_SCALE_ENUM)
+        value = (float)((int)(value + 1024.5F) - 1024);
+    if (info->owner == TB_OWNER_DEVICE) {
+        set_device(e, event->id, value);
+        return;
+    }
+    if (event->id == TB_P_PLAY_MODE)
+        e->mono_override = e->poly_override = false;
+    if (event->id == TB_P_PLAY_PORTAMENTO)
+        e->cc_portamento_time = -1;
+    engine_program(e)->values[event->id] = value;
+    e->edited = true;
+}
+
+/* Notes and controllers of other MIDI channels do not concern us; note offs always do, so that
+ * nothing hangs when the channel is changed. */
+static bool is_foreign(const struct tb_engine *e, const struct tb_event *event)
+{
+    int channel = (int)e->device[TB_P_MIDI_CHANNEL];
+    return event->source == TB_SOURCE_MIDI && channel != 0 && event->channel != channel - 1;
+}
+
+static bool is_bad(const struct tb_event *event)
+{
+    float low = event->type == TB_EVENT_BEND ? -1.0F : 0.0F;
+    bool position = event->type == TB_EVENT_BEND || event->type == TB_EVENT_CONTROLLER ||
+                    event->type == TB_EVENT_PRESSURE || event->type == TB_EVENT_KEY_PRESSURE;
+    if (event->channel > 15 || event->key > 127 || !tb_is_finite(event->value))
+        return true;
+    return position && (event->value < low || event->value > 1.0F);
+}
+
+static void note_on(struct tb_engine *e, const struct tb_event *event)
+{
+    if (!(event->value >= 0.5F)) {
+        engine_note_off(e, event->source, event->channel, event->key);
+        return;
+    }
+    const struct held key = {.source = event->source,
+                             .channel = event->channel,
+                             .key = event->key,
+                             .velocity = (uint8_t)tb_clampf(event->value + 0.5F, 1.0F, 127.0F)};
+    engine_note_on(e, &key);
+}
+
+static void apply_playing(struct tb_engine *e, const struct tb_event *event)
+{
+    switch (event->type) {
+    case TB_EVENT_NOTE_ON:
+        note_on(e, event);
+        break;
+    case TB_EVENT_BEND:
+        e->bend = event->value;
+        break;
+    case TB_EVENT_CONTROLLER:
+        controller(e, event);
+        break;
+    case TB_EVENT_PRESSURE:
+        e->channel_pressure = event->value;
+        set_pressure(e);
+        break;
+    case TB_EVENT_KEY_PRESSURE:
+        e->key_pressure[event->key] = event->value;
+        set_pressure(e);
+        break;
+    default:
+        e->ignored++;
+        break;
+    }
+}
+
+void engine_apply(struct tb_engine *e, const struct tb_event *event)
+{
+    if (event->type != TB_EVENT_PANIC && event->type != TB_EVENT_ALL_NOTES_OFF && is_bad(event)) {
+        e->ignored++;
+        return;
+    }
+    switch (event->type) {
+    case TB_EVENT_PARAM:
+        parameter(e, event);
+        break;
+    case TB_EVENT_NOTE_OFF:
+        engine_note_off(e, event->source, event->channel, event->key);
+        break;
+    case TB_EVENT_ALL_NOTES_OFF:
+        engine_all_notes_off(e, event->source, -1);
+        break;
+    case TB_EVENT_PANIC:
+        engine_panic(e);
+        break;
+    default:
+        if (!is_foreign(e, event))
+            apply_playing(e, event);
+        break;
+    }
+}

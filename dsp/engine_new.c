@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Creation and teardown, on control threads only: not part of the RT library. */
+#include "dsp/engine_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool cpu_supports(enum tb_cpu cpu)
+{
+    switch (cpu) {
+    case TB_CPU_PORTABLE:
+        return true;
+#ifdef __x86_64__
+    case TB_CPU_AVX2:
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    case TB_CPU_AVX512:
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+    case TB_CPU_NEON:
+        return false;
+#elif defined(__aarch64__)
+    case TB_CPU_NEON:
+        return true;
+    case TB_CPU_AVX2:
+    case TB_CPU_AVX512:
+        return false;
+#else
+    case TB_CPU_AVX2:
+    case TB_CPU_AVX512:
+    case TB_CPU_NEON:
+        return false;
+#endif
+    case TB_CPU_BEST:
+    default:
+        return false;
+    }
+}
+
+const char *tb_cpu_name(enum tb_cpu cpu)
+{
+    switch (cpu) {
+    case TB_CPU_PORTABLE:
+        return "portable";
+    case TB_CPU_AVX2:
+        return "avx2";
+    case TB_CPU_AVX512:
+        return "avx512";
+    case TB_CPU_NEON:
+        return "neon";
+    case TB_CPU_BEST:
+    default:
+        return "best";
+    }
+}
+
+static enum tb_cpu best_cpu(void)
+{
+    static const enum tb_cpu order[] = {TB_CPU_AVX512, TB_CPU_AVX2, TB_CPU_NEON};
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
+        if (cpu_supports(order[i]))
+            return order[i];
+    return TB_CPU_PORTABLE;
+}
+
+static const struct tb_fm_kernels *kernels_of(enum tb_cpu cpu)
+{
+#ifdef __x86_64__
+    if (cpu == TB_CPU_AVX512)
+        return &tb_fm_kernels_avx512;
+    if (cpu == TB_CPU_AVX2)
+        return &tb_fm_kernels_avx2;
+#else
+    (void)cpu; /* four lanes are NEON's width: the portable text is its kernel */
+#endif
+    return &tb_fm_kernels_portable;
+}
+
+static enum tb_status check(const struct tb_engine_config *c, struct tb_error *err)
+{
+    if (!(c->rate_hz >= 22050.0F && c->rate_hz <= 192000.0F))
+        return tb_fail(err, TB_EINVAL, "rate_hz: %g is not within 22050..192000",
+                       (double)c->rate_hz);
+    if (c->max_block < TB_MIN_BLOCK || c->max_block > TB_MAX_BLOCK)
+        return tb_fail(err, TB_EINVAL, "max_block: %u is not within %d..%d", c->max_block,
+                       TB_MIN_BLOCK, TB_MAX_BLOCK);
+    if (c->cpu != TB_CPU_BEST && !cpu_supports(c->cpu))
+        return tb_fail(err, TB_EUNSUPPORTED, "cpu: this processor has no %s", tb_cpu_name(c->cpu));
+    return TB_OK;
+}
+
+static size_t aligned(size_t bytes)
+{
+    return (bytes + TB_CACHE_LINE - 1) / TB_CACHE_LINE * TB_CACHE_LINE;
+}
+
+/* Defaults of a fresh instrument, INIT voice included. */
+static void prepare(struct tb_engine *e, uint32_t seed)
+{
+    tb_params_default(e->device);
+    for (int v = 0; v < N_VOICES; v++)
+        tb_fm_lane_clear(&e->group[v / TB_LANES], (unsigned)v % TB_LANES);
+    tb_lfo_reset(&e->lfo, (uint8_t)(seed ^ seed >> 8 ^ seed >> 16 ^ seed >> 24));
+    tb_output_init(&e->output, e->rate_hz);
+    e->volume = e->expression = 1.0F;
+    e->cc_portamento_time = -1;
+    e->last_note = -1.0F;
+    e->newest = -1;
+}
+
+struct tb_engine *tb_engine_new(const struct tb_engine_config *config, struct tb_error *err)
+{
+    if (check(config, err) != TB_OK)
+        return NULL;
+    size_t bytes = aligned(sizeof(struct tb_engine)), at = bytes;
+    for (unsigned i = 0; i < TB_N_EFFECTS; i++)
+        bytes += aligned(tb_effects[i]->bytes(config->rate_hz));
+    struct tb_engine *e = aligned_alloc(TB_CACHE_LINE, bytes);
+    if (!e) {
+        (void)tb_fail(err, TB_ENOMEM, "engine: no memory for %zu bytes", bytes);
+        return NULL;
+    }
+    memset(e, 0, bytes); /* touches every page */
+    e->rate_hz = config->rate_hz;
+    e->max_block = config->max_block;
+    e->cpu = config->cpu == TB_CPU_BEST ? best_cpu() : config->cpu;
+    e->kernels = kernels_of(e->cpu);
+    for (unsigned i = 0; i < TB_N_EFFECTS; i++) {
+        e->effect[i] = (char *)e + at;
+        tb_effects[i]->init(e->effect[i], e->rate_hz);
+        at += aligned(tb_effects[i]->bytes(config->rate_hz));
+    }
+    prepare(e, config->seed);
+    struct tb_program *program = tb_program_new(e, e->device, err);
+    if (!program) {
+        free(e);
+        return NULL;
+    }
+    e->current = 1;
+    (void)tb_engine_swap(e, program); /* into slot 0 */
+    return e;
+}
+
+void tb_engine_free(struct tb_engine *e)
+{
+    if (!e)
+        return;
+    tb_program_free(e->slot[0].program);
+    tb_program_free(e->slot[1].program);
+    tb_program_free(e->retired);
+    free(e);
+}
+
+struct tb_program *tb_program_new(const struct tb_engine *e, const float values[TB_N_PARAMS],
+                                  struct tb_error *err)
+{
+    struct tb_program *p = calloc(1, sizeof *p);
+    if (!p) {
+        (void)tb_fail(err, TB_ENOMEM, "program: no memory for %zu bytes", sizeof *p);
+        return NULL;
+    }
+    for (unsigned id = 0; id < TB_N_PARAMS; id++) {
+        p->values[id] = (float)tb_params[id].def;
+        if (tb_params[id].owner == TB_OWNER_PATCH &&
+            tb_param_check((enum tb_param)id, (double)values[id], &p->values[id], err) != TB_OK) {
+            free(p);
+            return NULL;
+        }
+    }
+    p->rate_hz = e->rate_hz;
+    tb_program_derive(p);
+    return p;
+}
+
+void tb_program_free(struct tb_program *program)
+{
+    free(program);
+}
