@@ -21,6 +21,7 @@ EDGES = {
     "notes": 100,
     "params": 40,
     "smf": 200,
+    "sysex": 150,
 }
 SANITIZERS = "-Db_sanitize=address,undefined"
 

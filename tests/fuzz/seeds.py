@@ -22,6 +22,14 @@ def midi(kind, division, *tracks):
 
 END = b"\x00\xff\x2f\x00"
 NOTE = b"\x00\x90\x3c\x64\x60\x3e\x64\x60\x80\x3c\x00\x00\x3e\x00"
+VOICE = bytes([99, 99, 99, 99, 99, 99, 99, 0, 39, 0, 0, 0, 0x38, 0, 0, 2, 0]) * 6 + bytes(
+    [99] * 4 + [50] * 4 + [0, 8, 35, 0, 0, 0, 0x31, 24]) + b"INIT VOICE"
+
+
+def bulk(data=VOICE * 32, head=b"\xf0\x43\x00\x09\x20\x00", end=b"\xf7"):
+    return head + data + bytes([-sum(data) % 128]) + end
+
+
 SEEDS = {
     "smf": {
         "format0": midi(0, 96, track(NOTE, END)),
@@ -68,6 +76,21 @@ SEEDS = {
         "huge": b"chorus.rate\n1e308",
         "fraction": b"fm.algorithm\n1.5",
         "unknown": b"no.such.key\n1",
+    },
+    "sysex": {
+        "bulk": bulk(),
+        "bulk-cut": bulk()[:1000],
+        "bulk-real-time": bulk(end=b"\xf8\xf7"),
+        "bulk-count": bulk(head=b"\xf0\x43\x05\x09\x10\x00", end=b""),
+        "four-operators": bulk(head=b"\xf0\x43\x00\x04\x20\x00"),
+        "single": b"\xf0\x43\x00\x00\x01\x1b" + bytes(155) + b"\x00\xf7",
+        "single-high": b"\xf0\x43\x00\x00\x01\x1b" + b"\x85" * 155 + b"\x00\xf7",
+        "change": b"\xf0\x43\x10\x01\x06\x3f\xf7",
+        "performance": b"\xf0\x43\x00\x01\x00\x5e" + bytes(95) + b"\xf7",
+        "raw": VOICE * 2,
+        "midi-file": b"MThd\0\0\0\6\0\0\0\1\0\x60MTrk\0\0\0\xa6\0\xf0\x81\x22\x43\0\0\x01\x1b"
+                     + bytes(156) + b"\xf7",
+        "other-maker": b"\xf0\x7e\x7f\x06\x01\xf7",
     },
 }
 
