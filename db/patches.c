@@ -56,7 +56,7 @@ static size_t put_facet(char *out, char kind, const char *text)
     size_t n = 0;
     out[n++] = kind;
     for (; *text; text++)
-        n += (size_t)sprintf(out + n, "%02x", (unsigned)tb_db_fold(*text));
+        n += (size_t)snprintf(out + n, 3, "%02x", (unsigned)tb_db_fold(*text));
     out[n++] = ' ';
     out[n] = '\0';
     return n;

@@ -239,15 +239,16 @@ static enum tb_status fill_page(struct tb_store *store, const char *sql, const c
 
 static char *ids_as_json(const struct tb_hits *hits)
 {
-    char *text = malloc(hits->count * 11 + 3);
+    const size_t size = hits->count * 11 + 3;
+    char *text = malloc(size);
     if (!text)
         return NULL;
     size_t at = 0;
     text[at++] = '[';
     for (size_t i = 0; i < hits->n_words; i++) {
         for (uint64_t bits = hits->bits[i]; bits; bits &= bits - 1)
-            at += (size_t)sprintf(text + at, "%s%zu", at > 1 ? "," : "",
-                                  i * 64 + (size_t)__builtin_ctzll(bits));
+            at += (size_t)snprintf(text + at, size - at, "%s%zu", at > 1 ? "," : "",
+                                   i * 64 + (size_t)__builtin_ctzll(bits));
     }
     text[at++] = ']';
     text[at] = '\0';

@@ -2,6 +2,7 @@
 #include "db/store_priv.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,7 +62,7 @@ static enum tb_status keys_add(struct tb_keys *keys, uint32_t id, const char *na
         keys->names = names;
         keys->capacity = capacity;
     }
-    strncpy(keys->names[id], name, sizeof keys->names[id] - 1);
+    (void)snprintf(keys->names[id], sizeof keys->names[id], "%s", name);
     if (id >= keys->n)
         keys->n = id + 1;
     if (keys->n_slots < 4 * keys->n) {

@@ -3,6 +3,7 @@
 
 #include <ini.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -196,6 +197,7 @@ static const char *value_of(int argc, char **argv, int *i, const char *name)
 {
     const char *arg = argv[*i];
     size_t n = strlen(name);
+    assert(arg);
     if (strncmp(arg, name, n) != 0 || (arg[n] != '=' && arg[n] != '\0'))
         return NULL;
     if (arg[n] == '=')
@@ -220,7 +222,7 @@ static enum tb_status options(int argc, char **argv, struct tb_config *config, s
     for (int i = 0; i < argc; i++) {
         const char *value;
         enum tb_status status = TB_OK;
-        if ((value = value_of(argc, argv, &i, "--config")))
+        if (value_of(argc, argv, &i, "--config"))
             continue; /* read before */
         if ((value = value_of(argc, argv, &i, "--state"))) {
             if (value[0] == '\0' || strlen(value) >= sizeof config->state_dir)

@@ -323,10 +323,10 @@ static int allow_some(scmp_filter_ctx ctx, bool web)
     e = e ? e : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     for (size_t i = 0; i < sizeof requests / sizeof requests[0] && e == 0; i++)
         e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-                             SCMP_A1_32(SCMP_CMP_EQ, requests[i]));
+                             SCMP_A1_32(SCMP_CMP_EQ, requests[i], 0));
     for (size_t i = 0; web && i < sizeof families / sizeof families[0] && e == 0; i++)
         e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                             SCMP_A0_32(SCMP_CMP_EQ, (unsigned)families[i]));
+                             SCMP_A0_32(SCMP_CMP_EQ, (unsigned)families[i], 0));
     return e;
 }
 

@@ -27,7 +27,7 @@ unsigned tb_supervisor_backoff_ms(unsigned failures)
     if (failures <= 1)
         return 0;
     unsigned shift = failures - 2;
-    return shift > 5 ? MAX_BACKOFF_MS : FIRST_BACKOFF_MS << shift;
+    return shift > 5 ? (unsigned)MAX_BACKOFF_MS : (unsigned)FIRST_BACKOFF_MS << shift;
 }
 
 struct start {

@@ -39,6 +39,8 @@ THIRD_PARTY = {
 SPAWN_FILES = ["server/supervise.c"]
 SPAWN = re.compile(r"\b(system|popen|v?fork|posix_spawnp?|exec[lv]p?e?|execvpe|fexecve|execveat)"
                    r"\s*\(")
+BANNED = re.compile(r"(?<![\w.>])(atoi|atol|atoll|atof|gets|strcpy|strcat|v?sprintf|strtok|gmtime"
+                    r"|localtime|asctime|ctime|s?rand|tmpnam|mktemp|alloca|strncpy)\s*\(")
 
 
 class Tree:
@@ -175,6 +177,15 @@ def rule_spawn(tree):
             found = SPAWN.search(line)
             if found:
                 yield f"{name}:{n}: {found.group(1)} outside {SPAWN_FILES[0]}"
+
+
+def rule_calls(tree):
+    """Functions that cannot report a fault, overflow or keep hidden state have better sisters."""
+    for name in tree.code(".c", ".h"):
+        for n, line in enumerate(without_comments(tree.text(name)).splitlines(), 1):
+            found = BANNED.search(line)
+            if found and not (name.startswith("tests/") and found.group(1).startswith("str")):
+                yield f"{name}:{n}: {found.group(1)} is not used here"
 
 
 def rule_lockfile(tree):

@@ -41,6 +41,9 @@ CASES = {
     "spawn": [({"server/a.c": "/* system( */ file_system(1);\n"},
                {"server/a.c": 'int r = system("ls");\n'}),
               ({"server/a.c": "tb_execute();\n"}, {"dsp/a.c": "execve(a, b, c);\n"})],
+    "calls": [({"dsp/a.c": "strtol(a, 0, 9); x->rand(); tb_rand();\n"},
+               {"dsp/a.c": "int i = atoi(text);\n"}),
+              ({"dsp/a.c": "snprintf(a, n, b);\n"}, {"dsp/a.c": "sprintf(a, b);\n"})],
     "lockfile": [
         ({"package-lock.json": json.dumps({"packages": {"a": {"integrity": "x"}}})},
          {"package-lock.json": json.dumps({"packages": {"a": {"integrity": "x",
