@@ -273,10 +273,14 @@ static void signal_all(const struct tb_supervisor *s, int web_signal, int job_si
             (void)kill(s->jobs[kind], job_signal);
 }
 
-void tb_supervisor_stop(struct tb_supervisor *s, int timeout_ms)
+void tb_supervisor_begin_stop(struct tb_supervisor *s)
 {
     s->stopping = true;
     signal_all(s, SIGTERM, SIGTERM);
+}
+
+void tb_supervisor_finish_stop(struct tb_supervisor *s, int timeout_ms)
+{
     for (int waited = 0; any_left(s) && waited < timeout_ms; waited += 5) {
         tb_clock_sleep_ms(5);
         (void)tb_supervisor_reap(s, tb_clock_ns());

@@ -45,8 +45,9 @@ enum tb_status tb_supervisor_job_start(struct tb_supervisor *s, uint32_t kind, i
                                        struct tb_error *err);
 enum tb_status tb_supervisor_job_stop(struct tb_supervisor *s, pid_t pid, struct tb_error *err);
 
-/* Asks every child to end; kills what is still there after timeout_ms. */
-void tb_supervisor_stop(struct tb_supervisor *s, int timeout_ms);
+/* Asks every child to end; then waits, and kills what is still there after timeout_ms. */
+void tb_supervisor_begin_stop(struct tb_supervisor *s);
+void tb_supervisor_finish_stop(struct tb_supervisor *s, int timeout_ms);
 
 /* How long to wait before the next start: nothing after the first failure, then 100, 200 ... 5000
  * ms. */
