@@ -35,13 +35,13 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-void tb_http_reply_clear(struct tb_http_reply *reply)
+void tb_client_reply_clear(struct tb_client_reply *reply)
 {
     free(reply->body);
     memset(reply, 0, sizeof *reply);
 }
 
-bool tb_http_escape(const char *text, char *out, size_t size)
+bool tb_client_escape(const char *text, char *out, size_t size)
 {
     static const char plain[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
@@ -163,7 +163,7 @@ static enum tb_status send_all(struct connection *c, const void *data, size_t si
     return TB_OK;
 }
 
-static enum tb_status send_request(struct connection *c, const struct tb_http_request *r,
+static enum tb_status send_request(struct connection *c, const struct tb_client_request *r,
                                    const struct address *a)
 {
     char head[4096], optional[1024] = "";
@@ -195,7 +195,7 @@ static enum tb_status receive_all(struct connection *c)
     for (;;) {
         if (c->n + 1 >= c->capacity) {
             size_t capacity = c->capacity ? 2 * c->capacity : 65536;
-            char *data = c->n > TB_HTTP_MAX_BODY ? NULL : realloc(c->data, capacity);
+            char *data = c->n > TB_CLIENT_MAX_BODY ? NULL : realloc(c->data, capacity);
             if (!data)
                 return tb_fail(c->err, TB_ETOOLARGE, "the answer is too large");
             c->data = data;
@@ -255,7 +255,7 @@ static ssize_t unchunk(char *body, size_t n)
     }
 }
 
-static enum tb_status take_reply(struct connection *c, struct tb_http_reply *reply)
+static enum tb_status take_reply(struct connection *c, struct tb_client_reply *reply)
 {
     if (c->n == 0)
         return tb_fail(c->err, TB_EIO, "the server closed without an answer");
@@ -285,10 +285,10 @@ static enum tb_status take_reply(struct connection *c, struct tb_http_reply *rep
     return TB_OK;
 }
 
-enum tb_status tb_http_call(const struct tb_http_request *request, struct tb_http_reply *reply,
+enum tb_status tb_client_call(const struct tb_client_request *request, struct tb_client_reply *reply,
                             struct tb_error *err)
 {
-    int timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : TB_HTTP_TIMEOUT_MS;
+    int timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : TB_CLIENT_TIMEOUT_MS;
     struct connection c = {.fd = -1, .deadline_ms = now_ms() + timeout_ms, .err = err};
     struct address a;
     memset(reply, 0, sizeof *reply);
@@ -307,7 +307,7 @@ enum tb_status tb_http_call(const struct tb_http_request *request, struct tb_htt
     return s;
 }
 
-enum tb_status tb_http_status(const struct tb_http_reply *reply, struct tb_error *err)
+enum tb_status tb_client_status(const struct tb_client_reply *reply, struct tb_error *err)
 {
     static const struct {
         int http;
@@ -333,11 +333,11 @@ enum tb_status tb_http_status(const struct tb_http_reply *reply, struct tb_error
     return s;
 }
 
-enum tb_status tb_http_json(const struct tb_http_request *request, const json_t *send,
+enum tb_status tb_client_json(const struct tb_client_request *request, const json_t *send,
                             json_t **reply, struct tb_error *err)
 {
     *reply = NULL;
-    struct tb_http_request r = *request;
+    struct tb_client_request r = *request;
     char *text = send ? json_dumps(send, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     if (send && !text)
         return tb_fail(err, TB_ENOMEM, "no memory for the request");
@@ -346,16 +346,16 @@ enum tb_status tb_http_json(const struct tb_http_request *request, const json_t 
         r.body_size = strlen(text);
         r.type = r.type ? r.type : "application/json";
     }
-    struct tb_http_reply raw;
-    enum tb_status s = tb_http_call(&r, &raw, err);
+    struct tb_client_reply raw;
+    enum tb_status s = tb_client_call(&r, &raw, err);
     free(text);
     if (s == TB_OK)
-        s = tb_http_status(&raw, err);
+        s = tb_client_status(&raw, err);
     if (s == TB_OK && raw.body_size > 0) {
         *reply = json_loadb(raw.body, raw.body_size, JSON_REJECT_DUPLICATES, NULL);
         if (!*reply)
             s = tb_fail(err, TB_ECORRUPT, "the server's answer is not JSON");
     }
-    tb_http_reply_clear(&raw);
+    tb_client_reply_clear(&raw);
     return s;
 }

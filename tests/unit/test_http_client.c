@@ -70,7 +70,7 @@ static void asks_and_takes_the_answer(void **state)
     struct server s;
     start(&s, "HTTP/1.1 201 Created\r\nlocation: /api/v1/patches/x\r\nETag: \"7\"\r\n"
               "Content-Length: 10\r\n\r\n{\"a\":true}");
-    struct tb_http_request request = {.method = "POST",
+    struct tb_client_request request = {.method = "POST",
                                       .url = s.url,
                                       .path = "/api/v1/patches",
                                       .token = "secret",
@@ -78,15 +78,15 @@ static void asks_and_takes_the_answer(void **state)
                                       .if_match = "\"6\"",
                                       .body = "{\"b\":123}",
                                       .body_size = 9};
-    struct tb_http_reply reply;
+    struct tb_client_reply reply;
     struct tb_error err;
-    assert_int_equal(tb_http_call(&request, &reply, &err), TB_OK);
+    assert_int_equal(tb_client_call(&request, &reply, &err), TB_OK);
     stop(&s);
     assert_int_equal(reply.status, 201);
     assert_string_equal(reply.body, "{\"a\":true}");
     assert_string_equal(reply.location, "/api/v1/patches/x");
     assert_string_equal(reply.etag, "\"7\"");
-    tb_http_reply_clear(&reply);
+    tb_client_reply_clear(&reply);
     assert_true(strncmp(s.asked, "POST /api/v1/patches HTTP/1.1\r\nHost: 127.0.0.1:", 47) == 0);
     static const char *const fields[] = {
         "\r\nAuthorization: Bearer secret\r\n", "\r\nContent-Type: application/json\r\n",
@@ -121,13 +121,13 @@ static void answers_of_every_kind(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct server s;
         start(&s, cases[i].answer);
-        struct tb_http_request request = {.method = "GET", .url = s.url, .path = "/"};
-        struct tb_http_reply reply;
+        struct tb_client_request request = {.method = "GET", .url = s.url, .path = "/"};
+        struct tb_client_reply reply;
         struct tb_error err = {0};
-        assert_int_equal(tb_http_call(&request, &reply, &err), cases[i].status);
+        assert_int_equal(tb_client_call(&request, &reply, &err), cases[i].status);
         stop(&s);
         assert_string_equal(reply.body ? reply.body : err.text, cases[i].text);
-        tb_http_reply_clear(&reply);
+        tb_client_reply_clear(&reply);
     }
 }
 
@@ -137,16 +137,16 @@ static void problems_become_errors(void **state)
     struct server s;
     start(&s,
           "HTTP/1.1 409 Conflict\r\n\r\n{\"title\":\"Conflict\",\"detail\":\"one runs already\"}");
-    struct tb_http_request request = {.method = "GET", .url = s.url, .path = "/"};
+    struct tb_client_request request = {.method = "GET", .url = s.url, .path = "/"};
     struct tb_error err;
     json_t *reply;
-    assert_int_equal(tb_http_json(&request, NULL, &reply, &err), TB_ECONFLICT);
+    assert_int_equal(tb_client_json(&request, NULL, &reply, &err), TB_ECONFLICT);
     assert_string_equal(err.text, "one runs already");
     assert_null(reply);
     stop(&s);
     start(&s, "HTTP/1.1 200 OK\r\n\r\n<html>");
     request.url = s.url;
-    assert_int_equal(tb_http_json(&request, NULL, &reply, &err), TB_ECORRUPT);
+    assert_int_equal(tb_client_json(&request, NULL, &reply, &err), TB_ECORRUPT);
     stop(&s);
 }
 
@@ -155,14 +155,14 @@ static void silence_ends(void **state)
     (void)state;
     struct server s;
     start(&s, NULL);
-    struct tb_http_request request = {.method = "GET", .url = s.url, .path = "/", .timeout_ms = 50};
-    struct tb_http_reply reply;
+    struct tb_client_request request = {.method = "GET", .url = s.url, .path = "/", .timeout_ms = 50};
+    struct tb_client_reply reply;
     struct tb_error err;
-    assert_int_equal(tb_http_call(&request, &reply, &err), TB_EIO);
+    assert_int_equal(tb_client_call(&request, &reply, &err), TB_EIO);
     assert_string_equal(err.text, "the server took too long to answer");
     stop(&s);
     /* nobody listens any more */
-    assert_int_equal(tb_http_call(&request, &reply, &err), TB_ENOTFOUND);
+    assert_int_equal(tb_client_call(&request, &reply, &err), TB_ENOTFOUND);
 }
 
 static void addresses(void **state)
@@ -172,16 +172,16 @@ static void addresses(void **state)
         "",           "https://x",  "http://",      "http://x:0",  "http://x:65536",
         "http://x/y", "http://u@x", "http://x:80z", "http://[::1", "ftp://x"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        struct tb_http_request request = {.method = "GET", .url = bad[i], .path = "/"};
-        struct tb_http_reply reply;
+        struct tb_client_request request = {.method = "GET", .url = bad[i], .path = "/"};
+        struct tb_client_reply reply;
         struct tb_error err;
-        assert_int_equal(tb_http_call(&request, &reply, &err), TB_EINVAL);
+        assert_int_equal(tb_client_call(&request, &reply, &err), TB_EINVAL);
         assert_true(strncmp(err.text, "url: ", 5) == 0);
     }
     char out[16];
-    assert_true(tb_http_escape("a b/\xc3\xa9", out, sizeof out));
+    assert_true(tb_client_escape("a b/\xc3\xa9", out, sizeof out));
     assert_string_equal(out, "a%20b%2F%C3%A9");
-    assert_false(tb_http_escape("0123456789abcdef", out, sizeof out));
+    assert_false(tb_client_escape("0123456789abcdef", out, sizeof out));
 }
 
 int main(void)
