@@ -18,10 +18,11 @@ import sys
 EDGES = {
     "config": 150,
     "link": 40,
+    "midi": 60,
     "notes": 100,
     "params": 40,
     "smf": 200,
-    "sysex": 150,
+    "sysex": 250,
 }
 SANITIZERS = "-Db_sanitize=address,undefined"
 

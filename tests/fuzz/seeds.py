@@ -62,6 +62,14 @@ SEEDS = {
         "empty-with-fd": b"\1",  # once leaked the descriptor
         "status": b"\0" + struct.pack("<IIIIq", 64, 7, 99, 0, 0) + b"x" * 160,
     },
+    "midi": {
+        "notes": b"\x90\x3c\x64\x3c\x00\xf8\x91\x40\xfe\x40\x80\x3c\x10",
+        "controllers": b"\xb0\x01\x40\x21\x10\x65\x00\x64\x00\x06\x0c\x60\x00\x61\x00",
+        "program": b"\xb0\x00\x01\x20\x02\xc0\x05\xd0\x40\xa0\x3c\x20\xe0\x00\x60",
+        "sysex": b"\xf0\x43\x00\xf8\x01\xf7\xf0\x43\x90\x3c\x40\xf7",
+        "sysex-long": b"\xf0" + b"\x01" * 300 + b"\xf7",
+        "modes": b"\xb0\x78\x00\x79\x00\x7b\x00\x7e\x01\x7f\x00\xff\xf2\x01\x02",
+    },
     "notes": {
         "text": b"60:100:0:1,C4:90:1:0.5",
         "names": b"f#3:1:0:0.01,Bb-1:127:599:1",
