@@ -7,9 +7,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-/* A build without one of these roles says so instead of failing to link. */
+/* A build without this role says so instead of failing to link. */
 extern int tb_web_main(int argc, char **argv) __attribute__((weak));
-extern int tb_job_main(int argc, char **argv) __attribute__((weak));
 
 struct command {
     const char *name;
@@ -46,7 +45,7 @@ static int run_role(const char *role, int argc, char **argv)
     }
     if (strcmp(role, "job") == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        return tb_job_main ? tb_job_main(argc, argv) : TB_EXIT_SOFTWARE;
+        return tb_job_main(argc, argv);
     }
     fprintf(stderr, "timbred: --role=%s: expected web or job\n", role);
     return TB_EXIT_USAGE;
