@@ -19,7 +19,7 @@
 #endif
 enum { DISPATCH_ON = 1 };      /* PR_SYS_DISPATCH_ON */
 enum { ALLOW = 0, BLOCK = 1 }; /* SYSCALL_DISPATCH_FILTER_... */
-enum { STACK_TO_TOUCH = 256 * 1024 };
+enum { STACK_TO_TOUCH = 64 * 1024 };
 
 struct guard {
     volatile char selector; /* read by the kernel at each system call of this thread */
