@@ -19,6 +19,7 @@ EDGES = {
     "config": 150,
     "link": 40,
     "midi": 60,
+    "model_file": 400,
     "notes": 100,
     "params": 40,
     "smf": 200,
