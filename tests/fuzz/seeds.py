@@ -53,6 +53,20 @@ SEEDS = {
         "no-section": b"port = 1\n",
         "long": b"[audio]\ndevice = " + b"x" * 300 + b"\n",
     },
+    "import": {
+        "file": b'{"format":"timbred","version":1,"patches":[{"uuid":'
+                b'"01234567-89ab-4cde-8f01-23456789abcd","name":"a","tags":["b"],"comment":"c",'
+                b'"favourite":true,"values":{"fm.algorithm":5,"chorus.mix":0.1,"future.key":1}}],'
+                b'"banks":[{"uuid":"11234567-89ab-4cde-8f01-23456789abcd","name":"d","number":1,'
+                b'"patches":[null,"01234567-89ab-4cde-8f01-23456789abcd"]}]}',
+        "body": b'{"name":"a","category":"b","tags":null,"values":{"dx7.name.1":5}}',
+        "above": b'{"name":"a","values":{"fm.op1.coarse":64}}',
+        "deep": b"[" * 40,
+        "duplicate": b'{"name":"a","name":"b"}',
+        "utf8": b'{"name":"\xc3("}',
+        "voice": VOICE,
+        "single": b"\xf0\x43\x00\x00\x01\x1b" + bytes(155) + b"\x00\xf7",
+    },
     "link": {
         "done": b"\0" + struct.pack("<IIIIq", 64, 7, 0, 4, -1) + b"x".ljust(160, b"\0") + b"abcd",
         "load": b"\1" + struct.pack("<IIIIq", 1, 8, 0, 0, 0) + bytes(160),
