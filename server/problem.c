@@ -10,9 +10,9 @@
 
 /* The one table from a status to HTTP. Store handlers turn TB_EFULL into 507 (disk) themselves. */
 static const unsigned http_status[TB_N_STATUS] = {
-    [TB_OK] = 200,       [TB_EINVAL] = 400,   [TB_ENOTFOUND] = 404,    [TB_ECONFLICT] = 409,
-    [TB_EDENIED] = 403,  [TB_ETOOLARGE] = 413, [TB_EFULL] = 503,       [TB_ENOMEM] = 503,
-    [TB_EIO] = 503,      [TB_ECORRUPT] = 500, [TB_EUNSUPPORTED] = 501,
+    [TB_OK] = 200,      [TB_EINVAL] = 400,    [TB_ENOTFOUND] = 404,    [TB_ECONFLICT] = 409,
+    [TB_EDENIED] = 403, [TB_ETOOLARGE] = 413, [TB_EFULL] = 503,        [TB_ENOMEM] = 503,
+    [TB_EIO] = 503,     [TB_ECORRUPT] = 500,  [TB_EUNSUPPORTED] = 501,
 };
 
 unsigned tb_http_status(enum tb_status status)

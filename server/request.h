@@ -26,7 +26,7 @@ enum tb_role { TB_ROLE_OPEN, TB_ROLE_READ, TB_ROLE_PLAY, TB_ROLE_ADMIN };
 enum tb_where { TB_WHERE_NOW, TB_WHERE_STORE, TB_WHERE_ALONE, TB_WHERE_SLOW };
 
 /* What a request carries. MERGE takes application/json too. */
-enum tb_body { TB_BODY_NONE, TB_BODY_JSON, TB_BODY_MERGE, TB_BODY_IMPORT, TB_BODY_FILE };
+enum tb_carries { TB_CARRIES_NONE, TB_CARRIES_JSON, TB_CARRIES_MERGE, TB_CARRIES_IMPORT, TB_CARRIES_FILE };
 
 enum { TB_NEEDS_IF_MATCH = 1, TB_GIVES_ETAG = 2 }; /* route flags */
 
@@ -39,7 +39,7 @@ struct tb_route {
     const char *path; /* below /api/v1 */
     enum tb_role role;
     enum tb_where where;
-    enum tb_body body;
+    enum tb_carries body;
     size_t max_body; /* bytes */
     unsigned flags;
     const char *request_schema; /* names in schemas.json, "" for none */
@@ -87,7 +87,8 @@ struct tb_reply {
     char *data; /* owned, malloc */
     size_t size;
     int fd; /* a file instead of data, or -1; owned */
-    struct MHD_Response *ready; /* lent by the cache */
+    struct MHD_Response *ready; /* instead of data */
+    bool lent;                  /* ready belongs to the cache */
     bool close;
     char etag[24];
     char location[96];

@@ -34,8 +34,8 @@ void tb_queue_destroy(struct tb_queue *queue);
 enum tb_status tb_queue_push(struct tb_queue *queue, struct tb_task *task, size_t max);
 void tb_queue_poke(struct tb_queue *queue); /* ends one wait */
 void tb_queue_stop(struct tb_queue *queue);
-/* Up to max tasks as a list; waits at most timeout_ms (-1: for ever). NULL on timeout, poke, or when
- * stopped and empty (*stopped). */
+/* Up to max tasks as a list; waits at most timeout_ms (-1: for ever). NULL on timeout, poke, or
+ * when stopped and empty (*stopped). */
 struct tb_task *tb_queue_take(struct tb_queue *queue, size_t max, int timeout_ms, bool *stopped);
 
 #endif

@@ -24,7 +24,7 @@ INCLUDES = {
     "models": ["base", "dsp/rt.h"],
     "dsp": ["base", "models/nn"],
     "db": ["base"],
-    "server": ["base", "dsp", "models", "db"],
+    "server": ["base", "dsp", "models", "db", "web"],
     "tests": ["base", "dsp", "models", "db", "server"],
 }
 # Libraries that only one part of the house may know.

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "server/bench.h"
+#include "server/jobs.h"
+#include "server/json_in.h"
+#include "server/patch_json.h"
+#include "server/publish.h"
+#include "server/route.h"
+#include "server/web.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { RENDER_TIMEOUT_S = 300, MAX_NOTES = 20000, MAX_CASE_SECONDS = 60 };
+
+/* "patch": uuid becomes the whole "values". The reading connection is opened for this: workers have
+ * none. */
+static enum tb_status resolve_patch(struct tb_web *web, json_t *spec, struct tb_error *err)
+{
+    char uuid[TB_UUID] = "";
+    json_t *values = json_object_get(spec, "values");
+    if (!json_object_get(spec, "patch"))
+        return values ? TB_OK : tb_fail(err, TB_EINVAL, "patch: missing, or values");
+    if (values)
+        return tb_fail(err, TB_EINVAL, "patch: not together with values");
+    if (tb_json_text(spec, "patch", uuid, sizeof uuid, err) != TB_OK)
+        return TB_EINVAL;
+    struct tb_store *store = tb_store_open(web->config.state_dir, TB_STORE_READ, NULL, err);
+    if (!store)
+        return err->status;
+    struct tb_patch patch = {0};
+    enum tb_status status = tb_patch_read(store, uuid, &patch, err);
+    json_t *body = status == TB_OK ? tb_patch_to_json(&patch) : NULL;
+    if (body)
+        (void)json_object_set(spec, "values", json_object_get(body, "values"));
+    (void)json_object_del(spec, "patch");
+    json_decref(body);
+    tb_patch_clear(&patch);
+    tb_store_close(store);
+    return status;
+}
+
+static enum tb_status check_note(const json_t *note, struct tb_error *err)
+{
+    long long key = -1, velocity = -1;
+    double time_s = -1.0, duration_s = -1.0;
+    const double seconds[2] = {0.0, 600.0};
+    if (!json_is_object(note))
+        return tb_fail(err, TB_EINVAL, "notes: each is an object");
+    if (tb_json_integer(note, "key", (long long[]){0, 127}, &key, err) != TB_OK ||
+        tb_json_integer(note, "velocity", (long long[]){1, 127}, &velocity, err) != TB_OK ||
+        tb_json_number(note, "time_s", seconds, &time_s, err) != TB_OK ||
+        tb_json_number(note, "duration_s", seconds, &duration_s, err) != TB_OK)
+        return TB_EINVAL;
+    if (key < 0 || velocity < 0 || time_s < 0.0 || duration_s < 0.0)
+        return tb_fail(err, TB_EINVAL, "notes: time_s, key, velocity and duration_s are needed");
+    return TB_OK;
+}
+
+static enum tb_status check_score(json_t *spec, struct tb_error *err)
+{
+    json_t *notes = json_object_get(spec, "notes"), *midi = json_object_get(spec, "midi"), *note;
+    size_t i;
+    if (!notes == !midi)
+        return tb_fail(err, TB_EINVAL, "notes: either notes or midi is needed");
+    if (midi)
+        return json_is_string(midi) ? TB_OK : tb_fail(err, TB_EINVAL, "midi: not a string");
+    if (!json_is_array(notes) || json_array_size(notes) > MAX_NOTES)
+        return tb_fail(err, TB_EINVAL, "notes: not a list of at most %d", MAX_NOTES);
+    json_array_foreach(notes, i, note)
+    {
+        if (check_note(note, err) != TB_OK)
+            return TB_EINVAL;
+    }
+    return TB_OK;
+}
+
+static enum tb_status check_render(struct tb_web *web, json_t *spec, struct tb_error *err)
+{
+    static const char *const members[] = {"patch",   "values", "notes",  "midi",
+                                          "rate_hz", "seed",   "tail_s", NULL};
+    long long rate = 48000, seed = 0;
+    double tail_s = 0.0;
+    const double tail[2] = {0.0, 60.0};
+    enum tb_status status = tb_json_only(spec, members, err);
+    if (status == TB_OK)
+        status = tb_json_integer(spec, "rate_hz", (long long[]){22050, 192000}, &rate, err);
+    if (status == TB_OK)
+        status = tb_json_integer(spec, "seed", (long long[]){0, UINT32_MAX}, &seed, err);
+    if (status == TB_OK)
+        status = tb_json_number(spec, "tail_s", tail, &tail_s, err);
+    if (status == TB_OK)
+        status = check_score(spec, err);
+    return status == TB_OK ? resolve_patch(web, spec, err) : status;
+}
+
+void tb_api_renders(struct tb_request *request)
+{
+    struct tb_error err;
+    struct tb_job job = {
+        .kind = TB_JOB_RENDER, .spec = request->json, .timeout_s = RENDER_TIMEOUT_S};
+    int fd = -1;
+    enum tb_status status = check_render(request->web, request->json, &err);
+    if (status == TB_OK)
+        status = tb_job_run(request->web->jobs, &job, &fd, &err);
+    if (status != TB_OK) {
+        tb_answer_error(request, &err);
+        return;
+    }
+    tb_answer_empty(request, 200);
+    request->reply.type = "audio/wav";
+    request->reply.fd = fd;
+    (void)strcpy(request->reply.disposition, "attachment; filename=\"render.wav\"");
+}
+
+/* May it run beside what plays? */
+static enum tb_status check_situation(struct tb_web *web, struct tb_error *err)
+{
+    struct tb_load load;
+    tb_publish_load(web->publish, &load);
+    struct tb_bench_situation now = {
+        .n_cpus = (int)sysconf(_SC_NPROCESSORS_ONLN),
+        .audio_cpu = atomic_load(&web->shm->audio.cpu),
+        .playing = atomic_load(&web->shm->audio.state) == TB_DEVICE_RUNNING,
+        .voices = load.voices,
+        .load_max = (float)load.max,
+    };
+    return tb_bench_allowed(&now, err);
+}
+
+static json_t *state_json(const struct tb_bench_state *bench)
+{
+    return json_pack("{s:I, s:s, s:f, s:s, s:n}", "id", (json_int_t)bench->id, "state",
+                     bench->state, "progress", bench->progress, "detail", bench->detail, "result");
+}
+
+void tb_api_bench_start(struct tb_request *request)
+{
+    struct tb_bench_spec spec;
+    struct tb_error err;
+    bool force = false;
+    int64_t id = 0;
+    enum tb_status status = tb_json_bool(request->json, "force", &force, &err);
+    (void)json_object_del(request->json, "force");
+    tb_bench_default(&spec);
+    if (status == TB_OK)
+        status = tb_bench_from_json(request->json, &spec, &err);
+    if (status == TB_OK && !force)
+        status = check_situation(request->web, &err);
+    if (status == TB_OK)
+        status = tb_bench_begin(request->web->jobs, request->json, &id, &err);
+    if (status != TB_OK) {
+        tb_answer_error(request, &err);
+        return;
+    }
+    tb_answer_json(request, 202, json_pack("{s:I, s:s}", "id", (json_int_t)id, "state", "running"));
+    (void)snprintf(request->reply.location, sizeof request->reply.location,
+                   TB_API "/benchmarks/%lld", (long long)id);
+}
+
+static json_t *head_json(const struct tb_benchmark *b)
+{
+    return json_pack("{s:I, s:I, s:s, s:s, s:s}", "id", (json_int_t)b->id, "time",
+                     (json_int_t)b->time, "machine", b->machine, "version", b->version, "state",
+                     "done");
+}
+
+void tb_api_bench_list(struct tb_request *request)
+{
+    struct tb_benchmark *list = NULL;
+    size_t n = 0;
+    struct tb_error err;
+    struct tb_bench_state bench;
+    if (tb_benchmark_list(request->store, &list, &n, &err) != TB_OK) {
+        tb_answer_error(request, &err);
+        return;
+    }
+    json_t *items = json_array();
+    tb_bench_state(request->web->jobs, &bench);
+    if (bench.state[0])
+        (void)json_array_append_new(items, json_pack("{s:I, s:I, s:s, s:s, s:s}", "id",
+                                                     (json_int_t)bench.id, "time",
+                                                     (json_int_t)bench.id, "machine", "", "version",
+                                                     TB_VERSION, "state", bench.state));
+    for (size_t i = 0; i < n; i++)
+        (void)json_array_append_new(items, head_json(&list[i]));
+    free(list);
+    tb_answer_json(request, 200, json_pack("{s:o}", "items", items));
+}
+
+static bool read_id(struct tb_request *request, int64_t *id)
+{
+    const char *text = request->args[0];
+    size_t n = strspn(text, "0123456789");
+    if (n == 0 || n > 15 || text[n]) {
+        tb_answer_problem(request, 404, "no such benchmark");
+        return false;
+    }
+    *id = strtoll(text, NULL, 10);
+    return true;
+}
+
+static void answer_result(struct tb_request *request, const struct tb_benchmark *b)
+{
+    json_t *result = json_loads(b->result ? b->result : "", 0, NULL);
+    const char *format = tb_query(request, "format");
+    if (format && !strcmp(format, "csv")) {
+        char *csv = tb_bench_csv(result);
+        tb_answer_data(request, "text/csv; charset=utf-8", csv, csv ? strlen(csv) : 0);
+        json_decref(result);
+        return;
+    }
+    json_t *body = head_json(b);
+    if (body) {
+        (void)json_object_set_new(body, "progress", json_real(1.0));
+        (void)json_object_set_new(body, "detail", json_string(""));
+        (void)json_object_set_new(body, "result", result ? result : json_null());
+    }
+    tb_answer_json(request, 200, body);
+}
+
+void tb_api_bench_get(struct tb_request *request)
+{
+    struct tb_benchmark benchmark = {0};
+    struct tb_bench_state bench;
+    struct tb_error err;
+    int64_t id;
+    if (!read_id(request, &id))
+        return;
+    tb_bench_state(request->web->jobs, &bench);
+    if (bench.id == id && bench.state[0])
+        tb_answer_json(request, 200, state_json(&bench));
+    else if (tb_benchmark_read(request->store, id, &benchmark, &err) == TB_OK)
+        answer_result(request, &benchmark);
+    else
+        tb_answer_error(request, &err);
+    free(benchmark.result);
+}
+
+void tb_api_bench_delete(struct tb_request *request)
+{
+    struct tb_error err;
+    int64_t id;
+    if (!read_id(request, &id))
+        return;
+    if (tb_bench_cancel(request->web->jobs, id) ||
+        tb_benchmark_delete(request->store, id, &err) == TB_OK)
+        tb_answer_empty(request, 204);
+    else
+        tb_answer_error(request, &err);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TB_SERVER_JOBS_H
+#define TB_SERVER_JOBS_H
+
+#include "base/error.h"
+#include "server/link.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Job children as the web role sees them (job.h): renders wait for theirs, one benchmark at a time
+ * runs on a thread of its own and is stored when it is done. */
+struct tb_jobs;
+struct tb_web;
+
+struct tb_jobs *tb_jobs_new(struct tb_web *web, struct tb_error *err);
+/* Tells all jobs to stop; threads that wait for one come back soon. Any thread. */
+void tb_jobs_stop(struct tb_jobs *jobs);
+void tb_jobs_free(struct tb_jobs *jobs);
+
+/* A thread that may wait. Runs a job to its end; *fd is the result, the caller's. progress may be
+ * NULL; false from it stops the job (TB_ECONFLICT). */
+struct tb_job {
+    enum tb_job_kind kind;
+    const json_t *spec;
+    int timeout_s;
+    bool (*progress)(void *context, double progress, const char *detail);
+    void *context;
+};
+enum tb_status tb_job_run(struct tb_jobs *jobs, const struct tb_job *job, int *fd,
+                          struct tb_error *err);
+
+/* What a benchmark is doing. */
+struct tb_bench_state {
+    int64_t id;
+    char state[8]; /* "running" "failed", "" none */
+    char detail[160];
+    double progress;
+};
+
+/* Any thread. TB_ECONFLICT when one runs. Takes a reference of spec. *id is its number from now
+ * on. */
+enum tb_status tb_bench_begin(struct tb_jobs *jobs, json_t *spec, int64_t *id,
+                              struct tb_error *err);
+void tb_bench_state(struct tb_jobs *jobs, struct tb_bench_state *state); /* of the last one */
+/* True when id runs and was told to stop. */
+bool tb_bench_cancel(struct tb_jobs *jobs, int64_t id);
+
+#endif

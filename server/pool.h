@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TB_SERVER_POOL_H
+#define TB_SERVER_POOL_H
+
+#include "base/error.h"
+#include "server/task.h"
+
+/* A few threads for what may wait: the audio role, jobs, files. */
+struct tb_pool;
+
+struct tb_pool *tb_pool_new(struct tb_error *err);
+void tb_pool_free(struct tb_pool *pool); /* finishes what waits */
+/* Any thread. Only run() is called. TB_EFULL when too many wait. */
+enum tb_status tb_pool_submit(struct tb_pool *pool, struct tb_task *task);
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "server/web.h"
+
+#include "server/accept.h"
+#include "server/auth.h"
+#include "server/banner.h"
+#include "server/cache.h"
+#include "server/commands.h"
+#include "server/control.h"
+#include "server/http.h"
+#include "server/jobs.h"
+#include "server/link_client.h"
+#include "server/pool.h"
+#include "server/publish.h"
+#include "server/roles.h"
+#include "server/sandbox.h"
+#include "server/store_thread.h"
+#include "server/ws.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { WANTED_FILES = 2048, EXIT_UNAVAILABLE = 69 };
+
+static int stop_fd = -1;
+
+int64_t tb_now_ns(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+/* The link's thread: the audio role is gone, nothing is left to serve. */
+static void stop_soon(void)
+{
+    (void)kill(getpid(), SIGTERM);
+}
+
+static bool take_signals(void)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    if (pthread_sigmask(SIG_BLOCK, &set, NULL) || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+        signal(SIGHUP, SIG_IGN) == SIG_ERR)
+        return false;
+    stop_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return stop_fd >= 0;
+}
+
+/* libwebsockets burns a whole core when it runs out of descriptors. */
+static void raise_files(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= WANTED_FILES)
+        return;
+    limit.rlim_cur = limit.rlim_max < WANTED_FILES ? limit.rlim_max : WANTED_FILES;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static bool is_loopback(const char *listen)
+{
+    return !strncmp(listen, "127.", 4) || !strcmp(listen, "::1") || !strcmp(listen, "localhost");
+}
+
+/* What needs a thread or a file, in the order in which it is needed. */
+static enum tb_status open_parts(struct tb_web *web, struct tb_store **store, struct tb_error *err)
+{
+    *store = tb_store_open(web->config.state_dir, TB_STORE_WRITE, &web->report, err);
+    if (!*store)
+        return err->status;
+    web->reader = tb_store_open(web->config.state_dir, TB_STORE_READ, NULL, err);
+    if (!web->reader || !(web->auth = tb_auth_new(err)) || !(web->cache = tb_cache_new(err)) ||
+        !(web->publish = tb_publish_new(web, err)) || !(web->jobs = tb_jobs_new(web, err)) ||
+        !(web->control = tb_control_new(web, err)) || !(web->ws = tb_ws_new(web, err)) ||
+        !(web->link = tb_link_client_new(web, TB_FD_LINK, stop_soon, err)))
+        return err->status;
+    return TB_OK;
+}
+
+static enum tb_status mint(struct tb_web *web, struct tb_store *store, bool first, char *token,
+                           struct tb_error *err)
+{
+    enum tb_status status = TB_OK;
+    token[0] = '\0';
+    if (first)
+        status = tb_token_mint_link(store, token, err);
+    if (status == TB_OK)
+        status = tb_auth_reload(web->auth, store, err);
+    return status;
+}
+
+static enum tb_status start_parts(struct tb_web *web, struct tb_store *store, struct tb_error *err)
+{
+    web->writer = tb_writer_new(web, store, err);
+    if (!web->writer || !(web->pool = tb_pool_new(err)) || !(web->http = tb_http_new(web, err)))
+        return err->status;
+    return tb_ws_start(web->ws, err);
+}
+
+/* Whoever waits for another is stopped before it. */
+static void stop_parts(struct tb_web *web)
+{
+    if (web->jobs)
+        tb_jobs_stop(web->jobs);
+    tb_pool_free(web->pool);
+    web->pool = NULL;
+    tb_jobs_free(web->jobs);
+    tb_writer_finish(web->writer);
+    tb_http_free(web->http);
+    tb_ws_free(web->ws);
+    web->ws = NULL;
+    tb_link_client_free(web->link);
+    tb_writer_free(web->writer);
+    tb_control_free(web->control);
+    tb_publish_free(web->publish);
+    tb_cache_free(web->cache);
+    tb_auth_free(web->auth);
+    tb_store_close(web->reader);
+    tb_shm_unmap(web->shm);
+}
+
+static int complain(const struct tb_error *err, int status)
+{
+    (void)fprintf(stderr, "timbred: %s\n", err->text);
+    return status;
+}
+
+static int serve(struct tb_web *web, int socket)
+{
+    struct tb_error err = {0};
+    struct tb_store *store = NULL;
+    char token[TB_TOKEN_TEXT];
+    bool first = atomic_load(&web->shm->audio.web_restarts) == 0;
+    if (tb_sandbox_web(&web->config, &err) != TB_OK || open_parts(web, &store, &err) != TB_OK)
+        return complain(&err, 1);
+    if (mint(web, store, first, token, &err) != TB_OK && !is_loopback(web->config.listen))
+        return complain(&err, TB_EXIT_CONFIG); /* never open to the network without a token */
+    if (tb_control_restore(web->control, store, &err) != TB_OK)
+        (void)complain(&err, 0);
+    if (start_parts(web, store, &err) != TB_OK)
+        return complain(&err, 1);
+    (void)printf("listening http://%s:%u\n",
+                 is_loopback(web->config.listen) ? web->config.listen : "127.0.0.1", web->port);
+    if (first && token[0])
+        tb_banner_print(web, token);
+    (void)fflush(stdout);
+    tb_accept_run(web, socket, stop_fd);
+    (void)close(socket);
+    stop_parts(web);
+    return 0;
+}
+
+int tb_web_main(int argc, char **argv)
+{
+    static struct tb_web web;
+    struct tb_error err = {0};
+    int socket = -1;
+    web.started_ns = tb_now_ns();
+    if (tb_config_load(argc, argv, &web.config, &err) != TB_OK)
+        return complain(&err, TB_EXIT_CONFIG);
+    web.shm = tb_shm_map(TB_FD_SHM, &err);
+    if (!web.shm)
+        return complain(&err, 1);
+    raise_files();
+    if (!take_signals())
+        return 1;
+    enum tb_status status = tb_accept_listen(&web.config, &socket, &web.port, &err);
+    if (status != TB_OK)
+        return complain(&err, status == TB_EINVAL ? TB_EXIT_CONFIG : EXIT_UNAVAILABLE);
+    tb_hosts_init(&web.hosts, web.port, web.config.hosts);
+    return serve(&web, socket);
+}
