@@ -226,15 +226,25 @@ INLINE void render_group(struct tb_fm_group *g, float *sum, uint32_t n, const st
 #include "dsp/algorithms.def"
 #undef ALGORITHM
 
+typedef float v4f __attribute__((vector_size(16)));
+
+/* The sum of one row as four parts. */
+INLINE v4f quarter(const float *row)
+{
+    v4f all, part;
+    memcpy(&all, row, sizeof all);
+    for (unsigned i = 4; i < TB_WIDTH; i += 4) {
+        memcpy(&part, row + i, sizeof part);
+        all += part;
+    }
+    return all;
+}
+
 static void fold(const float *sum, float *out, uint32_t n)
 {
-    for (uint32_t k = 0; k < n; k++, sum += TB_WIDTH) {
-        float part[TB_WIDTH];
-        memcpy(part, sum, sizeof part);
-        for (unsigned half = TB_WIDTH / 2; half >= 1; half /= 2)
-            for (unsigned i = 0; i < half; i++)
-                part[i] += part[i + half];
-        out[k] = part[0];
+    for (uint32_t k = 0; k < n; k++) {
+        v4f q = quarter(sum + (size_t)k * TB_WIDTH);
+        out[k] = (q[0] + q[2]) + (q[1] + q[3]);
     }
 }
 

@@ -76,6 +76,15 @@ void tb_fm_lane_clear(struct tb_fm_group *g, unsigned lane)
     g->advance[lane] = 0;
 }
 
+/* Amplitude of an attenuation; carriers share the output. */
+static float amp_of(float att, unsigned op, const struct tb_program *p)
+{
+    const struct tb_algorithm *a = &tb_algorithms[p->algorithm];
+    if (a->carriers >> op & 1U)
+        att += (float)tb_fm_carrier_att(tb_algorithm_carriers(a));
+    return p->on[op] && att < (float)TB_ATT_SILENT ? tb_exp2f(2.0F - att / 256.0F) : 0.0F;
+}
+
 /* Level, rate scaling and frequency of one operator for a note. */
 static void set_operator(struct tb_fm_group *g, unsigned op, unsigned lane,
                          const struct tb_program *p, const struct tb_fm_note *note)
@@ -104,7 +113,7 @@ void tb_fm_lane_start(struct tb_fm_group *g, unsigned lane, const struct tb_prog
         struct tb_eg_shape shape = operator_shape(g, op, lane, p);
         if (!note->keep_levels) {
             att = tb_eg_target(shape.level[TB_EG_RELEASE], shape.static_level);
-            g->amp[op][lane] = 0.0F;
+            g->amp[op][lane] = amp_of(att, op, p);
             g->trim[op][lane] = 0.0F;
         }
         tb_eg_begin(&eg, &shape, 0, att, 0.0F);
