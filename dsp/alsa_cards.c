@@ -41,16 +41,21 @@ static bool exists(const char *root, int card, const char *rest)
 static bool read_card(const char *line, struct tb_card *card)
 {
     memset(card, 0, sizeof *card);
-    char id[32], text[96];
-    if (sscanf(line, " %d [%31[^]]]: %*[^-] - %95[^\n]", &card->index, id, text) != 3 &&
-        sscanf(line, " %d [%31[^]]]: %95[^\n]", &card->index, id, text) != 3)
+    char *end;
+    long index = strtol(line, &end, 10);
+    const char *open = strchr(end, '['), *close = open ? strstr(open, "]: ") : NULL;
+    if (end == line || index < 0 || index >= TB_MAX_CARDS || !close)
         return false;
-    for (size_t n = strlen(id); n > 0 && isspace((unsigned char)id[n - 1]); n--)
-        id[n - 1] = '\0';
-    (void)snprintf(card->id, sizeof card->id, "%s", id);
-    (void)snprintf(card->text, sizeof card->text, "%s", text);
+    const char *text = strstr(close, " - ");
+    text = text ? text + 3 : close + 3;
+    int id_length = (int)(close - open - 1);
+    while (id_length > 0 && isspace((unsigned char)open[id_length]))
+        id_length--;
+    card->index = (int)index;
+    (void)snprintf(card->id, sizeof card->id, "%.*s", id_length, open + 1);
+    (void)snprintf(card->text, sizeof card->text, "%.*s", (int)strcspn(text, "\n"), text);
     (void)snprintf(card->pcm, sizeof card->pcm, "hw:CARD=%s", card->id);
-    return card->index >= 0;
+    return card->id[0] != '\0';
 }
 
 static int better(const void *a, const void *b)
@@ -84,9 +89,11 @@ static long owner_in(const char *path)
     char line[256];
     long pid = 0;
     FILE *file = fopen(path, "re");
-    while (file && pid == 0 && fgets(line, sizeof line, file))
-        if (sscanf(line, "owner_pid : %ld", &pid) != 1)
-            pid = 0;
+    while (file && pid == 0 && fgets(line, sizeof line, file)) {
+        const char *colon = strchr(line, ':');
+        if (colon && strncmp(line, "owner_pid", 9) == 0)
+            pid = strtol(colon + 1, NULL, 10);
+    }
     if (file)
         (void)fclose(file);
     return pid;
