@@ -6,6 +6,7 @@
 void tb_output_init(struct tb_output *o, float rate_hz)
 {
     *o = (struct tb_output){.dc_pole = 1.0F - 6.2831853F * 5.0F / rate_hz, /* 5 Hz */
+                            .quiet_pole = tb_exp2f(-1.44269504F / (0.002F * rate_hz)),
                             .release = tb_exp2f(-1.44269504F / (0.12F * rate_hz)),
                             .reduction = 1.0F};
 }
@@ -28,7 +29,9 @@ static float block_dc(struct tb_output *o, unsigned ch, float x)
         x = 0.0F;
     }
     x = tb_clampf(x, -1e6F, 1e6F);
-    float y = x - o->dc_in[ch] + o->dc_pole * o->dc_out[ch];
+    /* in silence the rest goes within a few ms instead of lingering as an offset */
+    float pole = x == 0.0F && o->dc_in[ch] == 0.0F ? o->quiet_pole : o->dc_pole;
+    float y = x - o->dc_in[ch] + pole * o->dc_out[ch];
     o->dc_in[ch] = x;
     o->dc_out[ch] = y;
     return y;

@@ -10,7 +10,7 @@
 /* The end of the chain: gain, DC block, NaN guard, safety limiter. By value; all RT. */
 struct tb_output {
     struct tb_ramp gain;
-    float dc_in[2], dc_out[2], dc_pole;
+    float dc_in[2], dc_out[2], dc_pole, quiet_pole;
     float envelope, release; /* limiter: peak follower and its decay per frame */
     float reduction;         /* least gain of the limiter since output_begin */
     float peak[2], square;   /* since output_begin */
