@@ -104,7 +104,9 @@ static enum tb_status copy_step(struct tb_copy *copy, int pages, struct tb_error
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return TB_ECONFLICT;
-    default:
+    default: /* only finishing tells the connection what was wrong */
+        (void)sqlite3_backup_finish(copy->backup);
+        copy->backup = NULL;
         return tb_db_fault(copy->to, "backup", err);
     }
 }

@@ -19,7 +19,7 @@ enum { PATH_BYTES = 320, KEPT_BACKUPS_MAX = 16 };
 enum tb_status tb_db_connect(const char *path, bool write, sqlite3 **db, struct tb_error *err)
 {
     int flags = write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
-    if (sqlite3_open_v2(path, db, flags | SQLITE_OPEN_NOMUTEX, NULL))
+    if (sqlite3_open_v2(path, db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, NULL))
         return tb_db_fault(*db, path, err);
     (void)sqlite3_extended_result_codes(*db, 1);
     (void)sqlite3_busy_timeout(*db, 5000);
@@ -201,10 +201,14 @@ static void disconnect(struct tb_store *store)
     store->db = NULL;
 }
 
-/* Connects and, where there was a database, checks it. */
+/* Connects and, where there was a database, checks it. A first start may have been killed half-way:
+ * there is a file without any table, and no marker yet. */
 static enum tb_status connect_checked(struct tb_store *store, bool fresh, struct tb_error *err)
 {
     enum tb_status status = tb_db_connect(store->path, true, &store->db, err);
+    if (!status && !has_marker(store) &&
+        tb_db_integer(store->db, "SELECT count(*) FROM sqlite_schema", NULL) == 0)
+        fresh = true;
     if (!status && !fresh)
         status = tb_db_check(store->db, err);
     if (!status && fresh) {

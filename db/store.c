@@ -3,11 +3,11 @@
 
 #include "db/store_priv.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static void close_connection(struct tb_store *store)
 {
@@ -20,10 +20,28 @@ static void close_connection(struct tb_store *store)
     store->db = NULL;
 }
 
+/* A disk that cannot be written: SQLite wants to make its shared memory beside the file even for
+ * reading. Without a log of changes beside it, the file alone is the whole truth. */
+static enum tb_status connect_reader(struct tb_store *store, struct tb_error *err)
+{
+    char text[sizeof store->path + 32];
+    struct stat st;
+    enum tb_status status = tb_db_connect(store->path, false, &store->db, err);
+    if (!status)
+        status = tb_db_exec(store->db, "SELECT count(*) FROM sqlite_schema", err);
+    (void)snprintf(text, sizeof text, "%s-wal", store->path);
+    if (status != TB_EIO || (stat(text, &st) == 0 && st.st_size > 0) ||
+        access(store->directory, W_OK) == 0 || strpbrk(store->path, "?#%"))
+        return status;
+    (void)sqlite3_close(store->db);
+    (void)snprintf(text, sizeof text, "file:%s?immutable=1", store->path);
+    return tb_db_connect(text, false, &store->db, err);
+}
+
 static enum tb_status open_reader(struct tb_store *store, struct tb_store_report *report,
                                   struct tb_error *err)
 {
-    enum tb_status status = tb_db_connect(store->path, false, &store->db, err);
+    enum tb_status status = connect_reader(store, err);
     if (status)
         return status;
     int64_t schema = tb_db_integer(store->db, "PRAGMA user_version", err);
