@@ -90,6 +90,12 @@ export const algorithmParam = computed(
     () => arrangement.value?.voice.find(({ key }) => key.endsWith('.algorithm')) ?? null,
 );
 
+/** The level of the device: its only setting in decibels. */
+export const volumeParam = computed(
+    () =>
+        schema.value?.params.find(({ owner, unit }) => owner === 'device' && unit === 'dB') ?? null,
+);
+
 const values = new Map<string, Signal<number>>();
 const edits = new Map<string, number>();
 let flush = 0;

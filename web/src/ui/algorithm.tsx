@@ -129,7 +129,7 @@ function drawBox(
     context.strokeStyle = tint;
     if (live) context.stroke();
     else context.fill();
-    if (box < 14) return;
+    if (box < 10) return;
     context.font = `600 ${Math.round(box * 0.5)}px "Barlow Semi Condensed", system-ui, sans-serif`;
     context.textAlign = 'center';
     context.textBaseline = 'middle';
@@ -166,7 +166,7 @@ export function AlgorithmView({ param }: { param: Param }) {
             >
                 <Picture draw={draw} />
                 <span class="caption">
-                    <small>Algorithm</small> <b>{number}</b>
+                    <small>algo</small> <b>{number}</b>
                 </span>
             </button>
             {choosing.value && (

@@ -3,7 +3,15 @@ import { signal, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { forKeys, panic } from '../core/notes';
 import { step } from '../core/patches';
-import { algorithmParam, arrangement, command, link, notice, schema } from '../core/store';
+import {
+    algorithmParam,
+    arrangement,
+    command,
+    link,
+    notice,
+    schema,
+    volumeParam,
+} from '../core/store';
 import { AlgorithmView } from './algorithm';
 import { Browser, SEARCH_ID } from './browser';
 import { Control } from './control';
@@ -113,6 +121,7 @@ function Desk() {
                 <PatchName />
                 <PatchActions />
                 <div class="spacer" />
+                <Volume />
                 <ListenButton />
                 <PanicButton />
                 <button
@@ -135,6 +144,12 @@ function Desk() {
             </footer>
         </>
     );
+}
+
+/** The device's own level, wherever the schema keeps it. */
+function Volume() {
+    const param = volumeParam.value;
+    return param && <Control param={param} bar />;
 }
 
 function VoiceControls() {

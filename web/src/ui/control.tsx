@@ -16,24 +16,27 @@ interface Props {
     param: Param;
     /** Where the place already says what the label would. */
     label?: string;
+    /** A lying bar in place of a dial, for where there are many or little height. */
+    bar?: boolean;
 }
 
-export function Control({ param, label }: Props) {
+export function Control({ param, label, bar = false }: Props) {
     if (param.scale === 'bool') return <Toggle param={param} label={label ?? param.label} />;
     if (param.scale === 'enum') return <Choice param={param} label={label ?? param.label} />;
-    return <Knob param={param} label={label ?? param.label} />;
+    return <Knob param={param} label={label ?? param.label} bar={bar} />;
 }
 
 function idOf(param: Param): string {
     return `p-${param.key.replace(/\./g, '-')}`;
 }
 
-/** Relative vertical drag, shift for fine, double tap or hold for the default. */
-function useDial(param: Param) {
-    const drag = useRef<{ id: number; y: number; share: number; moved: boolean } | null>(null);
+/** Relative drag upwards (or to the right on a bar), shift for fine, double tap or hold for the default. */
+function useDial(param: Param, bar: boolean) {
+    const drag = useRef<{ id: number; at: number; share: number; moved: boolean } | null>(null);
     const hold = useRef(0);
     const element = useRef<HTMLDivElement>(null);
     const input = useRef<HTMLInputElement>(null);
+    const place = (event: PointerEvent) => (bar ? event.clientX : 0) - event.clientY;
     const move = (share: number) => edit(param, denormalise(param, share));
     useEffect(() => {
         const onWheel = (event: WheelEvent) => {
@@ -58,7 +61,7 @@ function useDial(param: Param) {
                 element.current!.setPointerCapture(event.pointerId);
                 input.current!.focus({ preventScroll: true });
                 const share = normalise(param, value(param.key).peek());
-                drag.current = { id: event.pointerId, y: event.clientY, share, moved: false };
+                drag.current = { id: event.pointerId, at: place(event), share, moved: false };
                 hold.current = window.setTimeout(() => {
                     if (!drag.current?.moved) reset();
                     drag.current = null;
@@ -67,12 +70,12 @@ function useDial(param: Param) {
             onPointerMove(event: PointerEvent) {
                 const now = drag.current;
                 if (now?.id !== event.pointerId) return;
-                const dy = now.y - event.clientY;
-                if (!now.moved && Math.abs(dy) < STILL_PX) return;
+                const way = place(event) - now.at;
+                if (!now.moved && Math.abs(way) < STILL_PX) return;
                 clearTimeout(hold.current);
                 now.moved = true;
-                now.y = event.clientY;
-                now.share += (dy / FULL_DRAG_PX) * (event.shiftKey ? FINE : 1);
+                now.at = place(event);
+                now.share += (way / FULL_DRAG_PX) * (event.shiftKey ? FINE : 1);
                 now.share = Math.min(1, Math.max(0, now.share));
                 move(now.share);
             },
@@ -89,12 +92,12 @@ function useDial(param: Param) {
     };
 }
 
-function Knob({ param, label }: { param: Param; label: string }) {
-    const dial = useDial(param);
+function Knob({ param, label, bar }: { param: Param; label: string; bar: boolean }) {
+    const dial = useDial(param, bar);
     const typing = useSignal(false);
     const now = value(param.key).value;
     const share = normalise(param, now);
-    const zero = param.min < 0 && param.max > 0 ? normalise(param, 0) : 0;
+    const zero = param.min === -param.max ? normalise(param, 0) : 0;
     const whole = param.scale === 'int';
     const style = {
         '--lo': String(Math.min(share, zero)),
@@ -102,7 +105,7 @@ function Knob({ param, label }: { param: Param; label: string }) {
         '--share': String(share),
     };
     return (
-        <div class="control knob" title={param.help}>
+        <div class={bar ? 'control knob bar' : 'control knob'} title={param.help}>
             <label class="name" for={idOf(param)}>
                 {label}
             </label>

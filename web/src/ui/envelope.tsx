@@ -87,7 +87,7 @@ export function EnvelopeEditor({ envelope, tint, name, pitch = false, numbers = 
             {numbers && (
                 <div class="stages">
                     {[...envelope.rates, ...envelope.levels].map((param) => (
-                        <Control key={param.key} param={param} />
+                        <Control key={param.key} param={param} bar />
                     ))}
                 </div>
             )}
