@@ -7,9 +7,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-/* A build without this role says so instead of failing to link. */
-extern int tb_web_main(int argc, char **argv) __attribute__((weak));
-
 struct command {
     const char *name;
     int (*run)(int argc, char **argv);
@@ -41,7 +38,7 @@ static int run_role(const char *role, int argc, char **argv)
 {
     if (strcmp(role, "web") == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-        return tb_web_main ? tb_web_main(argc, argv) : TB_EXIT_SOFTWARE;
+        return tb_web_main(argc, argv);
     }
     if (strcmp(role, "job") == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
