@@ -116,12 +116,14 @@ static void take_engine(struct tb_audio_thread *t, struct tb_engine *engine)
 
 static void remember(struct tb_audio_thread *t, uint32_t source)
 {
+    if (t->n_sources > MAX_SOURCES)
+        return; /* more than the table holds: all notes will end */
     for (uint32_t i = 0; i < t->n_sources; i++)
         if (t->sources[i] == source)
             return;
     if (t->n_sources < MAX_SOURCES)
         t->sources[t->n_sources] = source;
-    t->n_sources++; /* more than the table holds: all notes end */
+    t->n_sources++;
 }
 
 static void release_web(struct tb_audio_thread *t)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* usage: peek PID status | tone SECONDS
+/* usage: peek PID status | tone SECONDS | witness
  * Looks into the shared memory of a running daemon, as its web role would, without disturbing
  * it: prints its counters, or listens to its output for a while and measures it, as one JSON
- * object. */
+ * object. As a witness it does nothing at the daemon's own pace until its input ends, then prints
+ * how many periods came late, of how many. */
 #include "dsp/clock.h"
 #include "server/shm.h"
+#include "tests/audio/witness.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -90,6 +92,21 @@ static void print_tone(struct tb_shm *shm, double seconds)
            f0, m.n ? sqrt(m.sum / (double)m.n) : 0, m.peak);
 }
 
+static int be_witness(const struct tb_shm *shm)
+{
+    struct witness w = {.priority = shm->audio.realtime ? 70 : 0,
+                        .cpu = shm->audio.cpu,
+                        .period_ns = shm->audio.block * TB_NS_PER_S / shm->audio.rate_hz};
+    char c;
+    if (witness_start(&w) != 0)
+        return 1;
+    while (read(STDIN_FILENO, &c, 1) > 0) {
+    }
+    witness_stop(&w);
+    printf("%llu %llu\n", (unsigned long long)w.late, (unsigned long long)w.periods);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct tb_shm *shm = argc >= 3 ? attach(argv[1]) : NULL;
@@ -99,6 +116,8 @@ int main(int argc, char **argv)
         print_status(shm);
     else if (strcmp(argv[2], "tone") == 0 && argc == 4)
         print_tone(shm, strtod(argv[3], NULL));
+    else if (strcmp(argv[2], "witness") == 0)
+        return be_witness(shm);
     else
         return 2;
     return 0;

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "tests/audio/checking_engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Stands in for the engine where not the sound matters but that every command arrives whole. */
+struct tb_engine {
+    int nothing;
+};
+
+atomic_ullong checking_commands, checking_torn;
+
+struct tb_event checking_command(uint64_t number)
+{
+    return (struct tb_event){
+        .type = TB_EVENT_NOTE_ON,
+        .channel = (uint8_t)(number % 16),
+        .key = (uint8_t)(number % 128),
+        .source = (uint32_t)(number * 2654435761U),
+        .id = (uint16_t)(number * 40503U),
+        .value = (float)(number % 127 + 1),
+        .stamp_ns = number,
+    };
+}
+
+struct tb_engine *tb_engine_new(const struct tb_engine_config *config, struct tb_error *err)
+{
+    (void)config, (void)err;
+    return calloc(1, sizeof(struct tb_engine));
+}
+
+void tb_engine_free(struct tb_engine *engine)
+{
+    free(engine);
+}
+
+struct tb_program *tb_program_new(const struct tb_engine *engine, const float values[TB_N_PARAMS],
+                                  struct tb_error *err)
+{
+    (void)engine, (void)values, (void)err;
+    return NULL;
+}
+
+void tb_program_free(struct tb_program *program)
+{
+    (void)program;
+}
+
+bool tb_engine_swap(struct tb_engine *engine, struct tb_program *program)
+{
+    (void)engine, (void)program;
+    return true;
+}
+
+struct tb_program *tb_engine_retired(struct tb_engine *engine)
+{
+    (void)engine;
+    return NULL;
+}
+
+void tb_engine_handle(struct tb_engine *engine, const struct tb_event *event)
+{
+    (void)engine;
+    if (event->type != TB_EVENT_NOTE_ON)
+        return;
+    struct tb_event right = checking_command(event->stamp_ns);
+    atomic_fetch_add_explicit(&checking_commands, 1, memory_order_relaxed);
+    if (memcmp(&right, event, sizeof right) != 0)
+        atomic_fetch_add_explicit(&checking_torn, 1, memory_order_relaxed);
+}
+
+void tb_engine_render(struct tb_engine *engine, float *left, float *right, uint32_t n)
+{
+    (void)engine;
+    memset(left, 0, n * sizeof *left);
+    memset(right, 0, n * sizeof *right);
+}
+
+void tb_engine_telemetry(const struct tb_engine *engine, struct tb_frame *frame)
+{
+    (void)engine, (void)frame;
+}
+
+bool tb_engine_notice(struct tb_engine *engine, struct tb_notice *notice)
+{
+    (void)engine, (void)notice;
+    return false;
+}
+
+const char *tb_cpu_name(enum tb_cpu cpu)
+{
+    (void)cpu;
+    return "checking";
+}
+
+enum tb_cpu tb_engine_cpu(const struct tb_engine *engine)
+{
+    (void)engine;
+    return TB_CPU_PORTABLE;
+}
