@@ -9,9 +9,10 @@
 
 void tb_engine_handle(struct tb_engine *e, const struct tb_event *event)
 {
-    if (e->n_events == TB_MAX_EVENTS) {
-        engine_apply(e, event);
-        return;
+    if (e->n_events == TB_MAX_EVENTS) { /* in order, though all at the block's beginning */
+        for (uint32_t i = 0; i < TB_MAX_EVENTS; i++)
+            engine_apply(e, &e->event[i]);
+        e->n_events = 0;
     }
     uint32_t i = e->n_events++;
     while (i > 0 && e->event[i - 1].offset > event->offset) { /* nearly always in order already */
