@@ -7,9 +7,10 @@
 enum tb_status tb_benchmark_add(struct tb_store *store, struct tb_benchmark *b,
                                 struct tb_error *err)
 {
-    sqlite3_stmt *stmt = tb_db_prepare(
-        store, "INSERT INTO benchmark (time, machine, version, result) VALUES (?1, ?2, ?3, ?4)",
-        err);
+    sqlite3_stmt *stmt = tb_db_prepare(store,
+                                       "INSERT INTO benchmark (time, machine, version, result, id) "
+                                       "VALUES (?1, ?2, ?3, ?4, NULLIF(?5, 0))",
+                                       err);
     if (!stmt)
         return tb_db_failed(store);
     if (b->time == 0)
@@ -18,6 +19,7 @@ enum tb_status tb_benchmark_add(struct tb_store *store, struct tb_benchmark *b,
     tb_db_bind(stmt, 2, b->machine);
     tb_db_bind(stmt, 3, b->version);
     tb_db_bind(stmt, 4, b->result);
+    (void)sqlite3_bind_int64(stmt, 5, b->id);
     enum tb_status status = tb_db_run(store, stmt, err);
     (void)sqlite3_clear_bindings(stmt);
     if (!status)

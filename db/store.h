@@ -178,7 +178,7 @@ enum tb_status tb_token_list(struct tb_store *store, struct tb_token **tokens, s
 
 /* ---- benchmarks: summary columns for lists, the whole result as JSON text */
 struct tb_benchmark {
-    int64_t id;
+    int64_t id; /* add: 0 takes the next one */
     int64_t time;
     char machine[TB_NAME];
     char version[33];

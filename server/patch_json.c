@@ -165,8 +165,8 @@ static enum tb_status read_value(struct tb_patch *patch, const char *key, const 
     double number = json_number_value(json);
     if (id >= 0) {
         enum tb_status status = tb_param_check((enum tb_param)id, number, &checked, err);
-        /* The engine's single precision, so that what is read is what was played. */
-        return status ? status : put_value(patch, id, key, (double)checked, err);
+        /* As it was written: 0.3 stays 0.3, not the engine's 0.300000012. */
+        return status ? status : put_value(patch, id, key, number, err);
     }
     if (key[0] == '\0' || strlen(key) >= sizeof patch->values[0].key || !isfinite(number))
         return tb_fail(err, TB_EINVAL, "%.60s: must have 1..47 bytes and a finite number", key);

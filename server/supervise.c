@@ -36,10 +36,10 @@ struct start {
     char **argv;
     int fds[2]; /* become descriptors 3, 4 ... */
     int n_fds;
-    bool idle; /* run only when nobody else wants the processor */
 };
 
-static int fill_attributes(posix_spawnattr_t *attr, bool idle)
+/* posix_spawn knows no SCHED_IDLE (glibc: EINVAL); a job takes it by itself. */
+static int fill_attributes(posix_spawnattr_t *attr)
 {
     sigset_t none, all;
     (void)sigemptyset(&none);
@@ -47,7 +47,7 @@ static int fill_attributes(posix_spawnattr_t *attr, bool idle)
     struct sched_param normal = {0};
     int failed = posix_spawnattr_setsigmask(attr, &none);
     failed |= posix_spawnattr_setsigdefault(attr, &all);
-    failed |= posix_spawnattr_setschedpolicy(attr, idle ? SCHED_IDLE : SCHED_OTHER);
+    failed |= posix_spawnattr_setschedpolicy(attr, SCHED_OTHER);
     failed |= posix_spawnattr_setschedparam(attr, &normal);
     failed |= posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
                                                  POSIX_SPAWN_SETSCHEDULER);
@@ -84,7 +84,7 @@ static enum tb_status spawn(const struct start *start, pid_t *pid, struct tb_err
     int failed = posix_spawnattr_init(&attr);
     failed = failed ? failed : posix_spawn_file_actions_init(&actions);
     if (!failed) {
-        failed = fill_attributes(&attr, start->idle) | fill_actions(&actions, start);
+        failed = fill_attributes(&attr) | fill_actions(&actions, start);
         if (!failed)
             failed = posix_spawn(pid, "/proc/self/exe", &actions, &attr, argv, environ);
         (void)posix_spawn_file_actions_destroy(&actions);
@@ -238,7 +238,7 @@ enum tb_status tb_supervisor_job_start(struct tb_supervisor *s, uint32_t kind, i
     int high = fcntl(fd, F_DUPFD_CLOEXEC, FREE_FDS);
     if (high < 0)
         return tb_fail(err, TB_EIO, "descriptors: %s", strerror(errno));
-    struct start start = {.role = "--role=job", .fds = {high}, .n_fds = 1, .idle = true};
+    struct start start = {.role = "--role=job", .fds = {high}, .n_fds = 1};
     enum tb_status status = spawn(&start, &s->jobs[kind], err);
     close(high);
     if (status != TB_OK)
