@@ -134,7 +134,9 @@ static void benchmarks_are_newest_first(void **state)
     size_t n;
     assert_ok(f, tb_benchmark_add(f->store, &b, &f->err));
     b.time = 9;
+    b.id = 77; /* chosen by the caller */
     assert_ok(f, tb_benchmark_add(f->store, &b, &f->err));
+    assert_int_equal(b.id, 77);
     assert_ok(f, tb_benchmark_list(f->store, &list, &n, &f->err));
     assert_true(n == 2 && list[0].time == 9 && list[0].result == NULL);
     free(list);
