@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ORDERS = 256, RETIRED = 1024, MIDI_MESSAGES = 1024 };
+enum { ORDERS = 256, RETIRED = 1024, RETIRED_BY_ONE = 64, MIDI_MESSAGES = 1024 };
 enum { COMMANDS_PER_BLOCK = 384, MIDI_PER_BLOCK = 128, NOTICES_PER_BLOCK = 64 };
 enum { STACK_BYTES = 256 * 1024, MAX_SOURCES = 64, MAX_XRUNS_IN_A_ROW = 50 };
 static const float fade_s = 0.05f, tone_s = 1.0f, tone_hz = 440.0f, tone_peak = 0.25f;
@@ -60,9 +60,7 @@ struct tb_audio_thread {
 
 static void retire(struct tb_audio_thread *t, const struct tb_retired *r)
 {
-    /* As large as everything that can be under way at once; if it were full the thing would be
-     * leaked rather than freed here. */
-    (void)tb_ring_push(t->retired, r);
+    (void)tb_ring_push(t->retired, r); /* there is room: see can_retire */
 }
 
 static void retire_audio(struct tb_audio_thread *t, struct tb_audio *audio, bool lost)
@@ -153,11 +151,18 @@ static bool due(const struct tb_audio_thread *t)
     return (int32_t)(read - t->after) >= 0 || tb_ring_depth(t->commands) == 0;
 }
 
+/* Orders wait while nobody fetches what they replace: a storm of loads fills the queue of orders
+ * and is refused there. */
+static bool can_retire(const struct tb_audio_thread *t)
+{
+    return tb_ring_depth(t->retired) < RETIRED - RETIRED_BY_ONE;
+}
+
 /* Orders are taken in turn; those behind a program that has to wait for commands wait with it. */
 static void take_orders(struct tb_audio_thread *t)
 {
     struct order o;
-    while ((!t->pending || due(t)) && tb_ring_pop(t->orders, &o)) {
+    while ((!t->pending || due(t)) && can_retire(t) && tb_ring_pop(t->orders, &o)) {
         switch (o.type) {
         case PROGRAM:
             retire_program(t, t->pending); /* overtaken before it could sound */

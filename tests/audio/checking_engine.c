@@ -6,10 +6,26 @@
 
 /* Stands in for the engine where not the sound matters but that every command arrives whole. */
 struct tb_engine {
-    int nothing;
+    struct tb_program *program, *retired;
+    unsigned refused;
+};
+
+struct tb_program {
+    float tag;
 };
 
 atomic_ullong checking_commands, checking_torn;
+float checking_log[CHECKING_LOG];
+atomic_uint checking_logged, checking_fades, checking_programs, checking_all_off;
+
+static void note(float value)
+{
+    unsigned n = atomic_load(&checking_logged);
+    if (n < CHECKING_LOG) {
+        checking_log[n] = value;
+        atomic_store(&checking_logged, n + 1);
+    }
+}
 
 struct tb_event checking_command(uint64_t number)
 {
@@ -32,36 +48,57 @@ struct tb_engine *tb_engine_new(const struct tb_engine_config *config, struct tb
 
 void tb_engine_free(struct tb_engine *engine)
 {
+    if (!engine)
+        return;
+    tb_program_free(engine->program);
+    tb_program_free(engine->retired);
     free(engine);
 }
 
 struct tb_program *tb_program_new(const struct tb_engine *engine, const float values[TB_N_PARAMS],
                                   struct tb_error *err)
 {
-    (void)engine, (void)values, (void)err;
-    return NULL;
+    (void)engine, (void)err;
+    struct tb_program *program = malloc(sizeof *program);
+    if (program) {
+        program->tag = values[0];
+        atomic_fetch_add(&checking_programs, 1);
+    }
+    return program;
 }
 
 void tb_program_free(struct tb_program *program)
 {
-    (void)program;
+    if (program)
+        atomic_fetch_sub(&checking_programs, 1);
+    free(program);
 }
 
 bool tb_engine_swap(struct tb_engine *engine, struct tb_program *program)
 {
-    (void)engine, (void)program;
+    if (engine->retired || engine->refused++ < atomic_load(&checking_fades))
+        return false;
+    engine->refused = 0;
+    engine->retired = engine->program;
+    engine->program = program;
+    note(-program->tag);
     return true;
 }
 
 struct tb_program *tb_engine_retired(struct tb_engine *engine)
 {
-    (void)engine;
-    return NULL;
+    struct tb_program *program = engine->retired;
+    engine->retired = NULL;
+    return program;
 }
 
 void tb_engine_handle(struct tb_engine *engine, const struct tb_event *event)
 {
     (void)engine;
+    if (event->type == TB_EVENT_PARAM && tb_params[event->id].owner == TB_OWNER_PATCH)
+        note(event->value);
+    if (event->type == TB_EVENT_ALL_NOTES_OFF)
+        atomic_fetch_add(&checking_all_off, 1);
     if (event->type != TB_EVENT_NOTE_ON)
         return;
     struct tb_event right = checking_command(event->stamp_ns);
