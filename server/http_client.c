@@ -285,8 +285,8 @@ static enum tb_status take_reply(struct connection *c, struct tb_client_reply *r
     return TB_OK;
 }
 
-enum tb_status tb_client_call(const struct tb_client_request *request, struct tb_client_reply *reply,
-                            struct tb_error *err)
+enum tb_status tb_client_call(const struct tb_client_request *request,
+                              struct tb_client_reply *reply, struct tb_error *err)
 {
     int timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : TB_CLIENT_TIMEOUT_MS;
     struct connection c = {.fd = -1, .deadline_ms = now_ms() + timeout_ms, .err = err};
@@ -334,7 +334,7 @@ enum tb_status tb_client_status(const struct tb_client_reply *reply, struct tb_e
 }
 
 enum tb_status tb_client_json(const struct tb_client_request *request, const json_t *send,
-                            json_t **reply, struct tb_error *err)
+                              json_t **reply, struct tb_error *err)
 {
     *reply = NULL;
     struct tb_client_request r = *request;

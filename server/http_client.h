@@ -37,14 +37,14 @@ void tb_client_reply_clear(struct tb_client_reply *reply);
 /* TB_OK whenever a whole answer came, whatever its status. TB_EINVAL: the address is not
  * http://HOST[:PORT]; TB_ENOTFOUND: nobody answers there; TB_EIO: it went away or took too long;
  * TB_ECORRUPT: not HTTP; TB_ETOOLARGE. */
-enum tb_status tb_client_call(const struct tb_client_request *request, struct tb_client_reply *reply,
-                            struct tb_error *err);
+enum tb_status tb_client_call(const struct tb_client_request *request,
+                              struct tb_client_reply *reply, struct tb_error *err);
 
 /* The same with JSON both ways. send may be NULL; *reply is to be decref'd, NULL for an empty body;
  * headers may be NULL. A status of 400 and above becomes an error that holds the server's detail.
  */
 enum tb_status tb_client_json(const struct tb_client_request *request, const json_t *send,
-                            json_t **reply, struct tb_error *err);
+                              json_t **reply, struct tb_error *err);
 
 /* The error in an answer of status 400 and above; TB_OK below. */
 enum tb_status tb_client_status(const struct tb_client_reply *reply, struct tb_error *err);

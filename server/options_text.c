@@ -12,7 +12,7 @@ static void describe_values(const struct tb_option *o, char *text, size_t size)
 {
     text[0] = '\0';
     if (o->kind >= TB_OPTION_WHOLE)
-        (void)snprintf(text, size, " (%s%g..%g)", o->kind == TB_OPTION_WHOLES ? "each " : "",
+        (void)snprintf(text, size, " (%s%.10g..%.10g)", o->kind == TB_OPTION_WHOLES ? "each " : "",
                        o->min, o->max);
     else if (o->kind == TB_OPTION_WORD)
         (void)snprintf(text, size, " (%s)", o->words);
@@ -21,21 +21,19 @@ static void describe_values(const struct tb_option *o, char *text, size_t size)
 /* text from column on, broken at blanks. */
 static void wrap(FILE *out, size_t column, size_t indent, const char *text)
 {
-    while (*text) {
+    for (bool first = true; *text; first = false) {
         size_t length = strcspn(text, " ");
-        if (column + length > WIDTH && column > indent) {
+        if (!first && column + 1 + length > WIDTH) {
             fprintf(out, "\n%*s", (int)indent, "");
             column = indent;
+        } else if (!first) {
+            fputc(' ', out);
+            column++;
         }
         fprintf(out, "%.*s", (int)length, text);
         column += length;
         text += length;
-        while (*text == ' ') {
-            text++;
-            if (*text && column + 1 < WIDTH)
-                fputc(' ', out);
-            column++;
-        }
+        text += strspn(text, " ");
     }
     fputc('\n', out);
 }
@@ -184,7 +182,7 @@ static void bash_command(FILE *out, const struct tb_command *command)
                 fputc(*p == '|' ? ' ' : *p, out);
             fputs("' ;;\n", out);
         } else {
-            fprintf(out, ") want=%s ;;\n", o->kind == TB_OPTION_FILE ? "file" : "value");
+            fprintf(out, ") want='%s' ;;\n", o->kind == TB_OPTION_FILE ? "file" : "value");
         }
     }
     fputs("        esac ;;\n", out);

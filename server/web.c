@@ -10,6 +10,7 @@
 #include "server/http.h"
 #include "server/jobs.h"
 #include "server/link_client.h"
+#include "server/link_file.h"
 #include "server/pool.h"
 #include "server/publish.h"
 #include "server/roles.h"
@@ -151,8 +152,11 @@ static int serve(struct tb_web *web, int socket)
         return complain(&err, 1);
     (void)printf("listening http://%s:%u\n",
                  is_loopback(web->config.listen) ? web->config.listen : "127.0.0.1", web->port);
-    if (first && token[0])
+    if (first && token[0]) {
+        if (tb_link_file_write(web->config.state_dir, web->port, token, &err) != TB_OK)
+            (void)complain(&err, 0);
         tb_banner_print(web, token);
+    }
     (void)fflush(stdout);
     tb_accept_run(web, socket, stop_fd);
     (void)close(socket);

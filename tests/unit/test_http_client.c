@@ -71,13 +71,13 @@ static void asks_and_takes_the_answer(void **state)
     start(&s, "HTTP/1.1 201 Created\r\nlocation: /api/v1/patches/x\r\nETag: \"7\"\r\n"
               "Content-Length: 10\r\n\r\n{\"a\":true}");
     struct tb_client_request request = {.method = "POST",
-                                      .url = s.url,
-                                      .path = "/api/v1/patches",
-                                      .token = "secret",
-                                      .type = "application/json",
-                                      .if_match = "\"6\"",
-                                      .body = "{\"b\":123}",
-                                      .body_size = 9};
+                                        .url = s.url,
+                                        .path = "/api/v1/patches",
+                                        .token = "secret",
+                                        .type = "application/json",
+                                        .if_match = "\"6\"",
+                                        .body = "{\"b\":123}",
+                                        .body_size = 9};
     struct tb_client_reply reply;
     struct tb_error err;
     assert_int_equal(tb_client_call(&request, &reply, &err), TB_OK);
@@ -155,7 +155,8 @@ static void silence_ends(void **state)
     (void)state;
     struct server s;
     start(&s, NULL);
-    struct tb_client_request request = {.method = "GET", .url = s.url, .path = "/", .timeout_ms = 50};
+    struct tb_client_request request = {
+        .method = "GET", .url = s.url, .path = "/", .timeout_ms = 50};
     struct tb_client_reply reply;
     struct tb_error err;
     assert_int_equal(tb_client_call(&request, &reply, &err), TB_EIO);

@@ -125,7 +125,7 @@ static void faults_are_named(void **state)
         {0, "--blocks 16,", "--blocks: \"\" is not a number"},
         {0, "--blocks 16;32", "--blocks: \"16;32\" is not a number"},
         {0, "--sort size", "--sort: \"size\" is none of name|time"},
-        {0, "--sort nam", "--sort: \"nam\" is none of name|time"},
+        {0, "--sort names", "--sort: \"names\" is none of name|time"},
         {0, "--quick=1", "--quick: takes no value"},
         {0, "--rate 150 --rate 160", "--rate: given twice"},
         {0, "--rat 150", "--rat: no such option"},

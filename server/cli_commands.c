@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "server/commands.h"
+
+#include "server/cli.h"
+
+/* The functions that commands.def names; what they do stands in cli_table.c. */
+#define CLI(NAME)                                                                                  \
+    int tb_##NAME##_main(int argc, char **argv)                                                    \
+    {                                                                                              \
+        return tb_cli_main(#NAME, argc, argv);                                                     \
+    }
+CLI(patch)
+CLI(render)
+CLI(note)
+CLI(panic)
+CLI(status)
+CLI(bench)
+CLI(url)
+CLI(token)

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "server/cli.h"
+
+#include "dsp/engine.h"
+#include "server/cli_run.h"
+#include "server/render.h"
+
+/* Every command with every option, once: from here come the parser, --help, the man page and the
+ * completion. */
+
+#define END                                                                                        \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
+#define SETTING(KEY, VALUE, KIND, MIN, MAX, WORDS)                                                 \
+    {.name = (KEY),                                                                                \
+     .value = (VALUE),                                                                             \
+     .kind = TB_OPTION_##KIND,                                                                     \
+     .min = (MIN),                                                                                 \
+     .max = (MAX),                                                                                 \
+     .words = (WORDS),                                                                             \
+     .help = "as in timbred.conf"},
+
+static const struct tb_option serve[] = {
+    {.name = "config",
+     .value = "FILE",
+     .kind = TB_OPTION_FILE,
+     .help = "settings; /etc/timbred/timbred.conf where it exists"},
+    {.name = "state", .value = "DIR", .kind = TB_OPTION_FILE, .help = "database and backups"},
+    {.name = "verbose", .help = "tell more"},
+#define TEXT(KEY, FIELD, DEFAULT) SETTING(KEY, "TEXT", TEXT, 0, 0, NULL)
+#define NUMBER(KEY, FIELD, MIN, DEFAULT, MAX) SETTING(KEY, "N", WHOLE, MIN, MAX, NULL)
+#define BOOL(KEY, FIELD, DEFAULT) SETTING(KEY, "WORD", WORD, 0, 0, "true|false")
+#include "server/config.def"
+#undef TEXT
+#undef NUMBER
+#undef BOOL
+    END,
+};
+
+#define FLAG(NAME, HELP)                                                                           \
+    {                                                                                              \
+        .name = (NAME), .kind = TB_OPTION_FLAG, .help = (HELP)                                     \
+    }
+#define TEXT(NAME, VALUE, HELP)                                                                    \
+    {                                                                                              \
+        .name = (NAME), .value = (VALUE), .kind = TB_OPTION_TEXT, .help = (HELP)                   \
+    }
+#define FILE_(NAME, LETTER, HELP)                                                                  \
+    {                                                                                              \
+        .name = (NAME), .letter = (LETTER), .value = "FILE", .kind = TB_OPTION_FILE,               \
+        .help = (HELP)                                                                             \
+    }
+#define WORD(NAME, WORDS, HELP)                                                                    \
+    {                                                                                              \
+        .name = (NAME), .value = "WORD", .kind = TB_OPTION_WORD, .words = (WORDS), .help = (HELP)  \
+    }
+#define NUMBER(NAME, VALUE, KIND, MIN, MAX, HELP)                                                  \
+    {                                                                                              \
+        .name = (NAME), .value = (VALUE), .kind = TB_OPTION_##KIND, .min = (MIN), .max = (MAX),    \
+        .help = (HELP)                                                                             \
+    }
+
+/* Of every command that asks a server. */
+static const struct tb_option client[] = {
+    FLAG("json", "machine-readable output"),
+    TEXT("url", "URL", "the server, http://HOST:PORT (or TIMBRED_URL; the one of this machine)"),
+    TEXT("token", "TOKEN", "its token (or TIMBRED_TOKEN; on this machine found by itself)"),
+    {.name = "state", .value = "DIR", .kind = TB_OPTION_FILE, .help = "the store on this machine"},
+    FILE_("config", 0, "settings to read the address and the store from"),
+    FLAG("offline", "use the store itself, even when a server runs"),
+    END,
+};
+
+static const struct tb_option only_json[] = {FLAG("json", "machine-readable output"), END};
+
+static const struct tb_option patch_ls[] = {
+    TEXT("category", "NAME", "only this category"),
+    TEXT("tag", "NAME", "only with this tag"),
+    TEXT("bank", "UUID", "only of this bank"),
+    FLAG("favourite", "only favourites"),
+    WORD("sort", "name|category|created|updated|relevance", "order by"),
+    FLAG("descending", "the other way round"),
+    NUMBER("limit", "N", WHOLE, 1, 500, "at most so many; 100"),
+    NUMBER("offset", "N", WHOLE, 0, 1000000000, "skip so many"),
+    END,
+};
+
+static const struct tb_option patch_export[] = {
+    FILE_("output", 'o', "where to; standard output without it"),
+    WORD("format", "json|syx", "json keeps everything; syx is for a DX7"),
+    TEXT("bank", "UUID", "the patches of this bank"),
+    END,
+};
+
+static const struct tb_option render[] = {
+    FILE_("output", 'o', "the WAV file; needed unless --voices"),
+    FILE_("midi", 0, "play this standard MIDI file"),
+    TEXT("notes", "LIST", "play key:velocity:start_s:duration_s,...; C4:100:0:2 without it"),
+    NUMBER("voice", "N", WHOLE, 1, 128, "which voice of a .syx file; 1"),
+    {.name = "set",
+     .value = "KEY=VALUE",
+     .kind = TB_OPTION_TEXT,
+     .many = true,
+     .help = "change a parameter, such as fm.op1.level=90; may be repeated"},
+    FLAG("dry", "no effects, patch and master level at 0 dB"),
+    FLAG("mono", "one channel, the left one"),
+    WORD("format", "float|s16|s24", "samples; float"),
+    NUMBER("rate", "HZ", WHOLE, 22050, 192000, "sample rate; 48000"),
+    NUMBER("block", "FRAMES", WHOLE, TB_MIN_BLOCK, TB_MAX_BLOCK, "of the engine; 64"),
+    NUMBER("seed", "N", WHOLE, 0, 4294967295.0, "of everything random; 1"),
+    NUMBER("tail", "S", REAL, 0, 60, "wait at most so long for silence; 10"),
+    NUMBER("length", "S", REAL, 0.001, TB_RENDER_MAX_SECONDS, "exactly so long instead"),
+    WORD("cpu", "best|portable|avx2|avx512|neon", "kernels to use; best"),
+    FILE_("voices", 0, "batch: packed voices of 128 bytes"),
+    FILE_("jobs", 0, "batch: lines of index note velocity hold_s total_s name"),
+    END,
+};
+
+static const struct tb_option note[] = {
+    NUMBER("duration", "MS", WHOLE, 1, 60000, "release the key after so long; 500"),
+    FLAG("on", "leave the key down"),
+    FLAG("off", "release the key"),
+    END,
+};
+
+static const struct tb_option bench[] = {
+    NUMBER("voices", "LIST", WHOLES, 1, TB_MAX_VOICES, "voices; 1,8,16,32,64"),
+    NUMBER("blocks", "LIST", WHOLES, TB_MIN_BLOCK, TB_MAX_BLOCK, "frames a block; 64,256"),
+    NUMBER("rates", "LIST", WHOLES, 22050, 192000, "sample rates; 48000"),
+    NUMBER("seconds", "S", REAL, 0.05, 60, "of each case; 1"),
+    FLAG("no-paced", "leave out the cases at the pace of a sound card"),
+    FLAG("no-stress", "leave out patch changes, simultaneous notes and parameter sweeps"),
+    FLAG("quick", "32 voices at 64 frames only, a quarter of a second"),
+    WORD("cpu", "best|portable|avx2|avx512|neon", "kernels to use; best"),
+    NUMBER("priority", "N", WHOLE, 0, 95, "SCHED_FIFO of paced cases, 0 without; 60"),
+    TEXT("remote", "URL", "run on the machine of this server, store the result there"),
+    FLAG("force", "with --remote: even beside playing audio"),
+    FLAG("compare", "show the results A and B side by side: files, or numbers with --remote"),
+    FLAG("csv", "comma-separated values"),
+    FILE_("output", 'o', "write the result (JSON, or with --csv) there, too"),
+    END,
+};
+
+static const struct tb_option url[] = {FLAG("qr", "draw a QR code"),
+                                       FLAG("no-token", "without a token in the link"), END};
+
+static const struct tb_option token_add[] = {
+    WORD("role", "read|play|admin", "what it allows; play"),
+    TEXT("label", "TEXT", "what it is for"),
+    END,
+};
+
+static const struct tb_option none[] = {END};
+
+#define COMMAND(NAME, OPERANDS, MIN, MAX, OPTIONS, COMMON, SUMMARY, DETAILS)                       \
+    {                                                                                              \
+        .name = (NAME), .operands = (OPERANDS), .min_operands = (MIN), .max_operands = (MAX),      \
+        .options = (OPTIONS), .common = (COMMON), .summary = (SUMMARY), .details = (DETAILS)       \
+    }
+
+const struct tb_cli_entry tb_cli_entries[] = {
+    {COMMAND("serve", "", 0, 0, serve, NULL, "Plays, and serves the panel and the API (default).",
+             "Prints the address with a token, and which audio device plays and why. SIGHUP reads "
+             "the settings again, SIGTERM stops."),
+     NULL},
+    {COMMAND("patch ls", "[WORD...]", 0, 16, patch_ls, client, "Lists patches.",
+             "With words: those that hold all of them in name, author, category, tags or comment."),
+     tb_run_patch_ls},
+    {COMMAND("patch show", "PATCH", 1, 1, none, client, "Shows one patch with all its values.",
+             "PATCH is a uuid or a whole name."),
+     tb_run_patch_show},
+    {COMMAND("patch import", "FILE...", 1, TB_MAX_OPERANDS, none, client,
+             "Imports DX7 .syx files or our own JSON.",
+             "Every case of system exclusive that players meet is understood; what was mended is "
+             "told. \"-\" is standard input."),
+     tb_run_patch_import},
+    {COMMAND("patch export", "[PATCH...]", 0, TB_MAX_OPERANDS, patch_export, client,
+             "Exports patches as one file.", "Without PATCH and --bank: all of them."),
+     tb_run_patch_export},
+    {COMMAND("patch load", "PATCH", 1, 1, none, client, "Lets the server play this patch.", NULL),
+     tb_run_patch_load},
+    {COMMAND("render", "PATCH|FILE|OUTDIR", 1, 1, render, client,
+             "Plays a patch into a WAV file, faster than real time.",
+             "PATCH is a uuid or a name; FILE a .syx or .json file, then neither server nor store "
+             "is needed. The same input gives the same bytes on the same kernels. With --voices "
+             "and --jobs: a batch for comparisons, each job one note of a fresh voice to "
+             "OUTDIR/NAME.wav, mono, float, 48 kHz, dry: no effects, patch and master level at 0 "
+             "dB; the limiter is idle below -1 dBFS and a DC block at a few Hz is all that "
+             "remains."),
+     tb_run_render},
+    {COMMAND("note", "KEY [VELOCITY]", 1, 2, note, client, "Plays a note on the server.",
+             "KEY is 0..127 or a name: C4 is 60. VELOCITY is 1..127, 100 without it."),
+     tb_run_note},
+    {COMMAND("panic", "", 0, 0, none, client, "Silences the server at once.", NULL), tb_run_panic},
+    {COMMAND("status", "", 0, 0, none, client, "Tells what the server does.", NULL), tb_run_status},
+    {COMMAND("bench", "[A B]", 0, 2, bench, client,
+             "Measures the engine: voices x block x rate against the deadline.",
+             "Offline as fast as it goes, and paced like a sound card beside a witness thread that "
+             "shows what the machine itself delays."),
+     tb_run_bench},
+    {COMMAND("doctor", "", 0, 0, none, only_json,
+             "Tells what this machine lacks for real time, and how to mend it.", NULL),
+     NULL},
+    {COMMAND("url", "", 0, 0, url, client, "Prints the address of the panel with a fresh token.",
+             NULL),
+     tb_run_url},
+    {COMMAND("token ls", "", 0, 0, none, client, "Lists tokens (never their text).", NULL),
+     tb_run_token_ls},
+    {COMMAND("token add", "", 0, 0, token_add, client, "Makes a token and prints it, once.", NULL),
+     tb_run_token_add},
+    {COMMAND("token rm", "ID", 1, 1, none, client, "Withdraws a token.", NULL), tb_run_token_rm},
+    {COMMAND("help", "[COMMAND]", 0, 1, none, NULL, "Tells about commands.",
+             "--format=man and --format=bash write the man page and the completion."),
+     NULL},
+    {.command = {.name = NULL}},
+};
