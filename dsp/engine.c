@@ -33,7 +33,7 @@ static void render_voices(struct tb_engine *e, float *left, float *right, uint32
         if (!sounding)
             memset(e->sum, 0, n * e->kernels->width * sizeof(float));
         sounding = true;
-        e->kernels->render[g->algorithm](g, e->sum, n);
+        tb_synths[e->slot[g->slot].program->synth]->render(e->kernels, g, e->sum, n);
     }
     if (sounding)
         e->kernels->fold(e->sum, left, n);
@@ -45,9 +45,9 @@ static void render_voices(struct tb_engine *e, float *left, float *right, uint32
 /* Something upstream went wrong: whatever keeps state that may hold NaN starts afresh. */
 static void recover(struct tb_engine *e)
 {
-    for (int v = 0; v < N_VOICES; v++)
-        if (e->voice[v].state != VOICE_FREE)
-            engine_voice_free(e, v);
+    FOR_EACH_VOICE(e, v)
+    if (e->voice[v].state != VOICE_FREE)
+        engine_voice_free(e, v);
     e->n_held = 0;
     for (unsigned i = 0; i < TB_N_EFFECTS; i++)
         tb_effects[i]->silence(e->effect[i]);
@@ -120,10 +120,10 @@ static int newest_voice(const struct tb_engine *e)
     if (e->newest >= 0 && e->voice[e->newest].state != VOICE_FREE &&
         e->voice[e->newest].state != VOICE_FADING)
         return e->newest;
-    for (int v = 0; v < N_VOICES; v++)
-        if (e->voice[v].state != VOICE_FREE && e->voice[v].state != VOICE_FADING &&
-            (best < 0 || e->voice[v].order > e->voice[best].order))
-            best = v;
+    FOR_EACH_VOICE(e, v)
+    if (e->voice[v].state != VOICE_FREE && e->voice[v].state != VOICE_FADING &&
+        (best < 0 || e->voice[v].order > e->voice[best].order))
+        best = v;
     return best;
 }
 

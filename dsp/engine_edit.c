@@ -55,7 +55,8 @@ static void edit_voice(struct tb_engine *e, int v, uint32_t rows, bool moved)
         rows |= (1U << TB_N_OPERATORS) - 1;
     }
     struct tb_fm_note note = {.note = voice->note, .velocity = voice->velocity};
-    tb_fm_lane_edit(g, lane, engine_program(e), &note, rows);
+    const struct tb_program *p = engine_program(e);
+    controller_of(p)->edit(g, lane, p, &note, rows);
 }
 
 /* Other routing: every voice fades into a copy of itself that is routed anew. Only one such fade at
@@ -64,7 +65,8 @@ static void reroute(struct tb_engine *e)
 {
     unsigned algorithm = engine_program(e)->algorithm;
     bool wanted[N_VOICES] = {false};
-    for (int v = 0; v < N_VOICES; v++) {
+    FOR_EACH_VOICE(e, v)
+    {
         const struct tb_fm_group *g = &e->group[v / TB_LANES];
         const struct voice *voice = &e->voice[v];
         if (voice->state == VOICE_FREE || g->slot != e->current)
@@ -73,7 +75,8 @@ static void reroute(struct tb_engine *e)
             return;
         wanted[v] = voice->state != VOICE_FADING && g->algorithm != algorithm;
     }
-    for (int v = 0; v < N_VOICES; v++) {
+    FOR_EACH_VOICE(e, v)
+    {
         int copy = wanted[v] ? engine_voice_clone(e, v, algorithm) : -1;
         if (copy < 0)
             continue;
@@ -102,9 +105,9 @@ void engine_edit(struct tb_engine *e)
     e->edited = false;
     if (rows == 0 && !moved)
         return;
-    for (int v = 0; v < N_VOICES; v++)
-        if (e->voice[v].state != VOICE_FREE && e->group[v / TB_LANES].slot == e->current)
-            edit_voice(e, v, rows, moved);
+    FOR_EACH_VOICE(e, v)
+    if (e->voice[v].state != VOICE_FREE && e->group[v / TB_LANES].slot == e->current)
+        edit_voice(e, v, rows, moved);
 }
 
 void engine_reroute(struct tb_engine *e)
@@ -137,7 +140,8 @@ static void restart_held(struct tb_engine *e, unsigned old)
 {
     int n = 0;
     int held[TB_MAX_VOICES];
-    for (int v = 0; v < N_VOICES; v++) {
+    FOR_EACH_VOICE(e, v)
+    {
         const struct voice *voice = &e->voice[v];
         if (voice->state == VOICE_FREE || e->group[v / TB_LANES].slot != old)
             continue;

@@ -168,6 +168,8 @@ struct tb_program *tb_program_new(const struct tb_engine *e, const float values[
         }
     }
     p->rate_hz = e->rate_hz;
+    p->controller = TB_CONTROLLER_EG;
+    p->synth = TB_SYNTH_FM;
     tb_program_derive(p);
     return p;
 }

@@ -55,7 +55,8 @@ static void poly_on(struct tb_engine *e, const struct held *key)
 {
     const struct tb_program *p = engine_program(e);
     bool glide = portamento_time(e) > 0;
-    for (int v = 0; v < N_VOICES; v++) {
+    FOR_EACH_VOICE(e, v)
+    {
         const struct voice *voice = &e->voice[v];
         bool same = voice->key == key->key && voice->source == key->source &&
                     voice->channel == key->channel;
@@ -75,7 +76,8 @@ static void poly_on(struct tb_engine *e, const struct held *key)
 static int mono_voice(const struct tb_engine *e)
 {
     int best = -1;
-    for (int v = 0; v < N_VOICES; v++) {
+    FOR_EACH_VOICE(e, v)
+    {
         uint8_t state = e->voice[v].state;
         if (state != VOICE_FREE && state != VOICE_FADING &&
             e->group[v / TB_LANES].slot == e->current &&
@@ -179,7 +181,8 @@ void engine_note_off(struct tb_engine *e, uint32_t source, uint8_t channel, uint
         mono_off(e);
         return;
     }
-    for (int v = 0; v < N_VOICES; v++) {
+    FOR_EACH_VOICE(e, v)
+    {
         const struct voice *voice = &e->voice[v];
         if (voice->state == VOICE_HELD && voice->key == key && voice->source == source &&
             voice->channel == channel)
@@ -199,10 +202,10 @@ void engine_pedal(struct tb_engine *e, uint32_t source, uint8_t channel, bool do
     }
     if (i < e->n_pedals)
         e->pedal[i] = e->pedal[--e->n_pedals];
-    for (int v = 0; v < N_VOICES; v++)
-        if (e->voice[v].state == VOICE_PEDAL && e->voice[v].source == source &&
-            e->voice[v].channel == channel)
-            engine_voice_release(e, v);
+    FOR_EACH_VOICE(e, v)
+    if (e->voice[v].state == VOICE_PEDAL && e->voice[v].source == source &&
+        e->voice[v].channel == channel)
+        engine_voice_release(e, v);
 }
 
 static void forget_player(struct tb_engine *e, uint32_t source, int channel)
@@ -224,18 +227,18 @@ void engine_all_notes_off(struct tb_engine *e, uint32_t source, int channel)
         mono_off(e); /* another player's key goes on */
         return;
     }
-    for (int v = 0; v < N_VOICES; v++)
-        if ((e->voice[v].state == VOICE_HELD || e->voice[v].state == VOICE_PEDAL) &&
-            is_player(&e->voice[v], source, channel))
-            engine_voice_release(e, v);
+    FOR_EACH_VOICE(e, v)
+    if ((e->voice[v].state == VOICE_HELD || e->voice[v].state == VOICE_PEDAL) &&
+        is_player(&e->voice[v], source, channel))
+        engine_voice_release(e, v);
 }
 
 void engine_silence(struct tb_engine *e, uint32_t source, int channel)
 {
     forget_player(e, source, channel);
-    for (int v = 0; v < N_VOICES; v++)
-        if (e->voice[v].state != VOICE_FREE && is_player(&e->voice[v], source, channel))
-            engine_voice_fade(e, v, PANIC_S);
+    FOR_EACH_VOICE(e, v)
+    if (e->voice[v].state != VOICE_FREE && is_player(&e->voice[v], source, channel))
+        engine_voice_fade(e, v, PANIC_S);
 }
 
 void engine_panic(struct tb_engine *e)

@@ -6,6 +6,7 @@
 #include "dsp/engine.h"
 #include "dsp/fm_group.h"
 #include "dsp/fm_voice.h"
+#include "dsp/instrument.h"
 #include "dsp/lfo.h"
 #include "dsp/output.h"
 #include "dsp/program.h"
@@ -108,6 +109,24 @@ struct tb_engine {
     struct tb_output output;
     uint32_t block_frames;
 };
+
+/* The voice in use after v (-1: the first), or -1: most lanes are free most of the time. */
+static inline int next_voice(const struct tb_engine *e, int v)
+{
+    for (v++; v < N_VOICES; v = v / TB_LANES * TB_LANES + TB_LANES) {
+        uint32_t rest = e->group[v / TB_LANES].used >> (v % TB_LANES);
+        if (rest)
+            return v + __builtin_ctz(rest);
+    }
+    return -1;
+}
+
+#define FOR_EACH_VOICE(E, V) for (int V = next_voice((E), -1); V >= 0; V = next_voice((E), V))
+
+static inline const struct tb_controller *controller_of(const struct tb_program *p)
+{
+    return tb_controllers[p->controller];
+}
 
 /* engine_voices.c */
 TB_RT struct tb_program *engine_program(struct tb_engine *e);

@@ -65,7 +65,8 @@ static void slot_smooth(struct tb_engine *e, struct slot *slot)
     slot->gain = towards(gain, p->gain, most * (gain > 1.0F ? gain : 1.0F));
     if (slot->gain == gain)
         return;
-    for (int v = 0; v < N_VOICES; v++) {
+    FOR_EACH_VOICE(e, v)
+    {
         struct tb_fm_group *g = &e->group[v / TB_LANES];
         if (e->voice[v].state != VOICE_FREE && &e->slot[g->slot] == slot)
             g->gain_target[v % TB_LANES] = slot->gain * OUTPUT_SCALE;
@@ -125,11 +126,12 @@ static void end_voice(struct tb_engine *e, int v, uint32_t carriers)
 {
     const struct tb_fm_group *g = &e->group[v / TB_LANES];
     unsigned lane = (unsigned)v % TB_LANES;
-    if (tb_fm_lane_over(g, lane, carriers)) {
+    const struct tb_controller *c = controller_of(e->slot[g->slot].program);
+    if (c->over(g, lane, carriers)) {
         engine_voice_free(e, v);
         return;
     }
-    if (!tb_fm_lane_rests(g, lane, carriers))
+    if (!c->rests(g, lane, carriers))
         return;
     e->voice[v].drone += slice_seconds(e);
     if (e->voice[v].drone > DRONE_S)
@@ -157,8 +159,9 @@ static void aim_group(struct tb_engine *e, struct tb_fm_group *g, int32_t left)
     s->left = left;
     /* an edit's jump of level is gone after about 8 ms */
     s->trim_decay = left == TB_SLICE ? tb_exp2f(-5.0F * slice_seconds(e) / SMOOTH_S) : 1.0F;
-    e->kernels->aim(g, s, slot->program);
-    memset(g->advance, 0, sizeof g->advance);
+    controller_of(slot->program)->aim(e->kernels, g, s, slot->program);
+    if (g->dirty)
+        memset(g->advance, 0, sizeof g->advance);
     g->dirty = 0;
 }
 
@@ -185,14 +188,9 @@ void engine_slice(struct tb_engine *e)
     }
     look_after_voices(e);
     engine_retire(e);
-    for (int i = 0; i < N_GROUPS; i++) {
-        struct tb_fm_group *g = &e->group[i];
-        if (!g->used)
-            continue;
-        for (unsigned lane = 0; lane < TB_LANES; lane++)
-            g->advance[lane] = TB_SLICE;
-        aim_group(e, g, TB_SLICE);
-    }
+    for (int i = 0; i < N_GROUPS; i++)
+        if (e->group[i].used)
+            aim_group(e, &e->group[i], TB_SLICE);
     aim_output(e);
 }
 

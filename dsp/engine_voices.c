@@ -55,8 +55,8 @@ void engine_voice_fresh(struct tb_engine *e, int v)
 unsigned engine_count(const struct tb_engine *e)
 {
     unsigned n = 0;
-    for (int v = 0; v < N_VOICES; v++)
-        n += e->voice[v].state != VOICE_FREE && e->voice[v].state != VOICE_FADING;
+    FOR_EACH_VOICE(e, v)
+    n += e->voice[v].state != VOICE_FREE && e->voice[v].state != VOICE_FADING;
     return n;
 }
 
@@ -103,10 +103,10 @@ static int take_lane(struct tb_engine *e, unsigned slot, unsigned algorithm)
         if (lane >= 0)
             return lane;
         int least = -1;
-        for (int v = 0; v < N_VOICES; v++)
-            if (e->voice[v].state == VOICE_FADING &&
-                (least < 0 || e->voice[v].fade < e->voice[least].fade))
-                least = v;
+        FOR_EACH_VOICE(e, v)
+        if (e->voice[v].state == VOICE_FADING &&
+            (least < 0 || e->voice[v].fade < e->voice[least].fade))
+            least = v;
         if (least < 0)
             return -1;
         engine_voice_free(e, least);
@@ -139,7 +139,8 @@ void engine_voice_fade(struct tb_engine *e, int v, float seconds)
 static int victim(const struct tb_engine *e)
 {
     int best = -1;
-    for (int v = 0; v < N_VOICES; v++) {
+    FOR_EACH_VOICE(e, v)
+    {
         const struct voice *a = &e->voice[v];
         if (a->state == VOICE_FREE || a->state == VOICE_FADING)
             continue;
@@ -197,7 +198,7 @@ int engine_voice_start(struct tb_engine *e, const struct held *key, float from_n
                             .fade = 1.0F};
     struct tb_fm_note note = {
         .note = voice->note, .velocity = voice->velocity, .keep_phase = !p->osc_sync};
-    tb_fm_lane_start(g, lane_of(v), p, &note);
+    controller_of(p)->start(g, lane_of(v), p, &note);
     g->gain[lane_of(v)] = g->gain_target[lane_of(v)] = slot->gain * OUTPUT_SCALE;
     set_pitch(e, v, from_note);
     engine_voice_fresh(e, v);
@@ -226,7 +227,7 @@ void engine_voice_release(struct tb_engine *e, int v)
     const struct tb_fm_group *g = group_of(e, v);
     const struct tb_program *p = e->slot[g->slot].program;
     int32_t back = e->in_slice ? (int32_t)(TB_SLICE - e->in_slice) : 0;
-    tb_fm_lane_release(group_of(e, v), lane_of(v), p, back);
+    controller_of(p)->release(group_of(e, v), lane_of(v), p, back);
     engine_voice_fresh(e, v);
     voice->state = VOICE_RELEASED;
     voice->drone = 0.0F;
@@ -276,7 +277,7 @@ void engine_voice_retrigger(struct tb_engine *e, int v, const struct held *key)
                               .velocity = key->velocity,
                               .keep_levels = true,
                               .keep_phase = !p->osc_sync};
-    tb_fm_lane_start(g, lane_of(v), p, &note);
+    controller_of(p)->start(g, lane_of(v), p, &note);
     if (copy >= 0) { /* the new wave starts as the old one fades */
         voice->fade = 0.0F;
         voice->fade_inc = 1.0F / (STEAL_S * e->rate_hz / (float)TB_SLICE);

@@ -50,7 +50,7 @@ struct tb_fm_group {
     uint32_t used;     /* bit per lane */
     uint8_t slot;      /* program slot of all its voices */
     uint8_t algorithm; /* 0..31 of all its voices */
-    uint8_t dirty;     /* advance holds frames of lanes that changed within the slice */
+    uint8_t dirty;     /* some lanes go on by advance, the others stay; else all by TB_SLICE */
 };
 
 /* What all voices of a program share during one slice. */
@@ -75,8 +75,8 @@ TB_RT void tb_fm_cross(struct tb_fm_group *group, const struct tb_program *progr
 /* One set per kind of processor, same source, other width. RT, all of them. */
 struct tb_fm_kernels {
     unsigned width; /* voices a vector */
-    /* Envelopes go on by group->advance, then the ramps of all lanes are aimed at the end of the
-     * slice, slice->left frames away. */
+    /* Envelopes go on by a slice or, where dirty, by group->advance; then the ramps of all lanes
+     * are aimed at the end of the slice, slice->left frames away. */
     void (*aim)(struct tb_fm_group *group, const struct tb_fm_slice *slice,
                 const struct tb_program *program);
     /* n <= TB_SLICE frames of all voices are added to sum[n][width]. */

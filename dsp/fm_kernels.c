@@ -273,7 +273,8 @@ INLINE vf att_of_u(vf u)
 
 INLINE vi advance_rows(struct tb_fm_group *g, unsigned at)
 {
-    vi n = load_i(&g->advance[at]);
+    /* whole slices, or the lanes that an event within the slice changed */
+    vi n = g->dirty ? load_i(&g->advance[at]) : (vi){0} + TB_SLICE;
     vi over = {0};
     for (int row = 0; row < TB_EG_ROWS; row++) {
         vi elapsed = load_i(&g->elapsed[row][at]) + n;

@@ -2,6 +2,7 @@
 #include "dsp/output.h"
 
 #include "dsp/fastmath.h"
+#include "dsp/fm_group.h"
 
 void tb_output_init(struct tb_output *o, float rate_hz)
 {
@@ -22,38 +23,69 @@ static float magnitude(float x)
     return x < 0.0F ? -x : x;
 }
 
-static float block_dc(struct tb_output *o, unsigned ch, float x)
+/* Gain, guard and DC block of one side; returns its peak. */
+static float block_dc(struct tb_output *o, unsigned ch, const float *gain, float *x, uint32_t n)
 {
-    if (!tb_is_finite(x)) {
-        o->nonfinite++;
-        x = 0.0F;
+    float in = o->dc_in[ch], out = o->dc_out[ch], peak = 0.0F;
+    for (uint32_t k = 0; k < n; k++) {
+        float now = x[k] * gain[k];
+        if (!tb_is_finite(now)) {
+            o->nonfinite++;
+            now = 0.0F;
+        }
+        now = tb_clampf(now, -1e6F, 1e6F);
+        /* in silence the rest goes within a few ms instead of lingering as an offset */
+        float pole = now == 0.0F && in == 0.0F ? o->quiet_pole : o->dc_pole;
+        out = now - in + pole * out;
+        in = now;
+        x[k] = out;
+        peak = magnitude(out) > peak ? magnitude(out) : peak;
     }
-    x = tb_clampf(x, -1e6F, 1e6F);
-    /* in silence the rest goes within a few ms instead of lingering as an offset */
-    float pole = x == 0.0F && o->dc_in[ch] == 0.0F ? o->quiet_pole : o->dc_pole;
-    float y = x - o->dc_in[ch] + pole * o->dc_out[ch];
-    o->dc_in[ch] = x;
-    o->dc_out[ch] = y;
-    return y;
+    o->dc_in[ch] = in;
+    o->dc_out[ch] = out;
+    return peak;
 }
 
 /* Without look-ahead, so it adds no latency: the gain falls at once with the peak (a rising flank
  * over the ceiling is held at it) and recovers over 120 ms. Both sides share it. */
-void tb_output_process(struct tb_output *o, float *left, float *right, uint32_t n)
+static void limit(struct tb_output *o, float *left, float *right, uint32_t n)
 {
     for (uint32_t k = 0; k < n; k++) {
-        float gain = tb_ramp_next(&o->gain);
-        float l = block_dc(o, 0, left[k] * gain), r = block_dc(o, 1, right[k] * gain);
-        float al = magnitude(l), ar = magnitude(r);
+        float al = magnitude(left[k]), ar = magnitude(right[k]);
         float loudest = al > ar ? al : ar;
         o->envelope *= o->release;
         o->envelope = loudest > o->envelope ? loudest : o->envelope;
-        float limit = o->envelope > TB_CEILING ? TB_CEILING / o->envelope : 1.0F;
-        o->reduction = limit < o->reduction ? limit : o->reduction;
-        left[k] = tb_clampf(l * limit, -TB_CEILING, TB_CEILING);
-        right[k] = tb_clampf(r * limit, -TB_CEILING, TB_CEILING);
-        o->peak[0] = al * limit > o->peak[0] ? al * limit : o->peak[0];
-        o->peak[1] = ar * limit > o->peak[1] ? ar * limit : o->peak[1];
-        o->square += left[k] * left[k] + right[k] * right[k];
+        float gain = o->envelope > TB_CEILING ? TB_CEILING / o->envelope : 1.0F;
+        o->reduction = gain < o->reduction ? gain : o->reduction;
+        left[k] = tb_clampf(left[k] * gain, -TB_CEILING, TB_CEILING);
+        right[k] = tb_clampf(right[k] * gain, -TB_CEILING, TB_CEILING);
     }
+}
+
+static void meter(struct tb_output *o, const float *left, const float *right, uint32_t n)
+{
+    const float *const side[2] = {left, right};
+    for (unsigned ch = 0; ch < 2; ch++) {
+        float peak = o->peak[ch], square = 0.0F;
+        for (uint32_t k = 0; k < n; k++) {
+            float x = side[ch][k];
+            peak = magnitude(x) > peak ? magnitude(x) : peak;
+            square += x * x;
+        }
+        o->peak[ch] = peak;
+        o->square += square;
+    }
+}
+
+void tb_output_process(struct tb_output *o, float *left, float *right, uint32_t n)
+{
+    float gain[TB_SLICE] = {0};
+    for (uint32_t k = 0; k < n; k++)
+        gain[k] = tb_ramp_next(&o->gain);
+    float l = block_dc(o, 0, gain, left, n), r = block_dc(o, 1, gain, right, n);
+    if (l > TB_CEILING || r > TB_CEILING || o->envelope > TB_CEILING)
+        limit(o, left, right, n);
+    else
+        o->envelope = 0.0F; /* below the ceiling the envelope decides nothing */
+    meter(o, left, right, n);
 }

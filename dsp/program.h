@@ -31,6 +31,7 @@ struct tb_mod_route {
 struct tb_program {
     float values[TB_N_PARAMS];
     float rate_hz;
+    uint8_t controller, synth; /* enum tb_controller_id, enum tb_synth_id */
 
     struct tb_fm_op op[TB_N_OPERATORS];
     uint8_t on[TB_N_OPERATORS];

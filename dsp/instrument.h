@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TB_DSP_INSTRUMENT_H
+#define TB_DSP_INSTRUMENT_H
+
+#include "dsp/fm_group.h"
+#include "dsp/fm_voice.h"
+#include "dsp/program.h"
+#include "dsp/rt.h"
+
+/* An instrument is a controller that moves a synthesiser, voice by voice, in groups of TB_LANES
+ * voices. All functions are RT. The engine knows voices, keys and time; it knows nothing of
+ * envelopes or operators. */
+
+/* Aims the ramps of its voices at the end of each slice. To add one: its functions, a line in
+ * controllers.def, a test; a program names it. */
+struct tb_controller {
+    const char *name;
+    void (*start)(struct tb_fm_group *group, unsigned lane, const struct tb_program *program,
+                  const struct tb_fm_note *note);
+    /* back: frames before the end of the slice that was already aimed at */
+    void (*release)(struct tb_fm_group *group, unsigned lane, const struct tb_program *program,
+                    int32_t back);
+    /* rows: what changed, see tb_fm_lane_edit */
+    void (*edit)(struct tb_fm_group *group, unsigned lane, const struct tb_program *program,
+                 const struct tb_fm_note *note, uint32_t rows);
+    /* The released voice is over; it rests at whatever level. */
+    bool (*over)(const struct tb_fm_group *group, unsigned lane, uint32_t carriers);
+    bool (*rests)(const struct tb_fm_group *group, unsigned lane, uint32_t carriers);
+    void (*aim)(const struct tb_fm_kernels *kernels, struct tb_fm_group *group,
+                const struct tb_fm_slice *slice, const struct tb_program *program);
+};
+
+/* Turns ramps into sound. To add one: its functions, a line in synths.def, a test. */
+struct tb_synth {
+    const char *name;
+    /* n <= TB_SLICE frames of all voices are added to sum[n][kernels->width] */
+    void (*render)(const struct tb_fm_kernels *kernels, struct tb_fm_group *group, float *sum,
+                   uint32_t n);
+};
+
+enum tb_controller_id {
+#define CONTROLLER(ID, NAME) TB_CONTROLLER_##ID,
+#include "dsp/controllers.def"
+#undef CONTROLLER
+    TB_N_CONTROLLERS
+};
+
+enum tb_synth_id {
+#define SYNTH(ID, NAME) TB_SYNTH_##ID,
+#include "dsp/synths.def"
+#undef SYNTH
+    TB_N_SYNTHS
+};
+
+/* Any thread. */
+extern const struct tb_controller *const tb_controllers[TB_N_CONTROLLERS];
+extern const struct tb_synth *const tb_synths[TB_N_SYNTHS];
+
+#endif
