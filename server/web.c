@@ -42,7 +42,7 @@ int64_t tb_now_ns(void)
 /* The link's thread: the audio role is gone, nothing is left to serve. */
 static void stop_soon(void)
 {
-    (void)kill(getpid(), SIGTERM);
+    (void)tgkill(getpid(), getpid(), SIGTERM); /* to the main thread; the sandbox forbids kill */
 }
 
 static bool take_signals(void)
@@ -121,12 +121,12 @@ static void stop_parts(struct tb_web *web)
     tb_ws_free(web->ws);
     web->ws = NULL;
     tb_link_client_free(web->link);
-    tb_writer_free(web->writer);
     tb_control_free(web->control);
     tb_publish_free(web->publish);
     tb_cache_free(web->cache);
     tb_auth_free(web->auth);
     tb_store_close(web->reader);
+    tb_writer_free(web->writer); /* last: only a writer can empty the write-ahead log */
     tb_shm_unmap(web->shm);
 }
 

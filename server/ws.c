@@ -171,10 +171,19 @@ static void peer_text(struct lws *wsi, char *text, size_t size)
 
 /* Host, Origin and how many come from there. Never looks at `in`, which this version leaves
  * dangling. */
+/* libwebsockets 4.1.6 looks at neither. The key is 16 bytes in base64. */
+static bool is_rfc6455(struct lws *wsi)
+{
+    enum { KEY = 24 };
+    char version[8] = "", key[64] = "";
+    return lws_hdr_copy(wsi, version, sizeof version, WSI_TOKEN_VERSION) > 0 &&
+           !strcmp(version, "13") && lws_hdr_copy(wsi, key, sizeof key, WSI_TOKEN_KEY) == KEY;
+}
+
 static bool may_connect(struct tb_ws *ws, struct lws *wsi)
 {
     char host[256] = "", origin[280] = "", ip[46];
-    if (lws_hdr_copy(wsi, host, sizeof host, WSI_TOKEN_HOST) <= 0 ||
+    if (!is_rfc6455(wsi) || lws_hdr_copy(wsi, host, sizeof host, WSI_TOKEN_HOST) <= 0 ||
         !tb_hosts_allow(&ws->web->hosts, host, lws_get_socket_fd(wsi)))
         return false;
     int n = lws_hdr_copy(wsi, origin, sizeof origin, WSI_TOKEN_ORIGIN);
