@@ -5,10 +5,10 @@
 /* Compiled once per processor variant. A tile is some voices times some vectors of one panel, held
  * in registers while the inputs go by: one voice takes a whole panel, a batch takes slices. */
 
-enum { PANEL_VECTORS = TB_NN_PANEL / TB_LANES, HALF_VECTORS = TB_NN_HALF / TB_LANES };
-#if TB_LANES == 16
+enum { PANEL_VECTORS = TB_NN_PANEL / TB_VLANES, HALF_VECTORS = TB_NN_HALF / TB_VLANES };
+#if TB_VLANES == 16
 enum { GROUP = 8, HAS_F16 = 1 };
-#elif TB_LANES == 8
+#elif TB_VLANES == 8
 enum { GROUP = 4, HAS_F16 = 1 };
 #elif defined(__aarch64__)
 enum { GROUP = 4, HAS_F16 = 1 };
@@ -44,18 +44,18 @@ TB_INLINE struct panel panel_at(const struct tb_nn_job *job, unsigned number)
     return p;
 }
 
-/* TB_LANES weights from the i-th value of a panel. */
+/* TB_VLANES weights from the i-th value of a panel. */
 TB_INLINE tb_vf weights_at(const unsigned char *values, size_t i, enum tb_nn_dtype storage)
 {
     if (storage == TB_NN_F32)
         return tb_vload((const float *)(const void *)values + i);
     const uint16_t *half = (const uint16_t *)(const void *)values + i;
-#if TB_LANES == 16
+#if TB_VLANES == 16
     const __m256i raw = _mm256_loadu_si256((const __m256i *)(const void *)half);
     if (storage == TB_NN_F16)
         return (tb_vf)_mm512_cvtph_ps(raw);
     return (tb_vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32(raw), 16);
-#elif TB_LANES == 8
+#elif TB_VLANES == 8
     const __m128i raw = _mm_loadu_si128((const __m128i *)(const void *)half);
     if (storage == TB_NN_F16)
         return (tb_vf)_mm256_cvtph_ps(raw);
@@ -65,8 +65,8 @@ TB_INLINE tb_vf weights_at(const unsigned char *values, size_t i, enum tb_nn_dty
         return (tb_vf)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(half)));
     return (tb_vf)vshll_n_u16(vld1_u16(half), 16);
 #else
-    typedef uint16_t vu16 __attribute__((vector_size(TB_LANES * 2)));
-    typedef uint32_t vu32 __attribute__((vector_size(TB_LANES * 4)));
+    typedef uint16_t vu16 __attribute__((vector_size(TB_VLANES * 2)));
+    typedef uint32_t vu32 __attribute__((vector_size(TB_VLANES * 4)));
     vu16 raw;
     memcpy(&raw, half, sizeof raw);
     return (tb_vf)(__builtin_convertvector(raw, vu32) << 16);
@@ -126,7 +126,7 @@ TB_INLINE void tile_float(const struct tb_nn_job *job, const struct panel *p, st
         for (unsigned c = 0; c < t.steps; c++) {
             TB_UNROLL
             for (unsigned s = 0; s < t.vectors; s++) {
-                const tb_vf weight = weights_at(w + c * row, s * TB_LANES, storage);
+                const tb_vf weight = weights_at(w + c * row, s * TB_VLANES, storage);
                 TB_UNROLL
                 for (unsigned v = 0; v < t.n; v++)
                     acc[(c % t.chains * t.vectors + s) * t.n + v] += weight * x[v * stride + c];
@@ -136,7 +136,7 @@ TB_INLINE void tile_float(const struct tb_nn_job *job, const struct panel *p, st
     for (; i < n_in; i++, w += row, x++) {
         TB_UNROLL
         for (unsigned s = 0; s < t.vectors; s++) {
-            const tb_vf weight = weights_at(w, s * TB_LANES, storage);
+            const tb_vf weight = weights_at(w, s * TB_VLANES, storage);
             TB_UNROLL
             for (unsigned v = 0; v < t.n; v++)
                 acc[s * t.n + v] += weight * x[v * stride];
@@ -151,7 +151,7 @@ TB_INLINE void tile_float(const struct tb_nn_job *job, const struct panel *p, st
             TB_UNROLL
             for (unsigned c = 1; c < t.chains; c++)
                 sum += acc[(c * t.vectors + s) * t.n + v];
-            finish(&tail, v, s * TB_LANES, sum);
+            finish(&tail, v, s * TB_VLANES, sum);
         }
     }
 }
@@ -160,10 +160,10 @@ TB_INLINE void tile_float(const struct tb_nn_job *job, const struct panel *p, st
  * to the codes (see quantise) and takes it back with the correction, AVX2 moves the sign. */
 TB_INLINE tb_vi dot4(tb_vi acc, int32_t codes, const unsigned char *w)
 {
-#if TB_LANES == 16
+#if TB_VLANES == 16
     return (tb_vi)_mm512_dpbusd_epi32((__m512i)acc, _mm512_set1_epi32(codes),
                                       _mm512_loadu_si512(w));
-#elif TB_LANES == 8
+#elif TB_VLANES == 8
     const __m256i x = _mm256_set1_epi32(codes);
     const __m256i weight = _mm256_loadu_si256((const __m256i *)(const void *)w);
     const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(weight, x));
@@ -191,7 +191,7 @@ TB_INLINE tb_vi dot4(tb_vi acc, int32_t codes, const unsigned char *w)
     int8_t x[4];
     memcpy(x, &codes, sizeof x);
     const int8_t *weight = (const int8_t *)w;
-    for (int lane = 0; lane < TB_LANES; lane++)
+    for (int lane = 0; lane < TB_VLANES; lane++)
         for (int k = 0; k < 4; k++)
             acc[lane] += x[k] * weight[4 * lane + k];
     return acc;
@@ -225,7 +225,7 @@ TB_INLINE void tile_int8(const struct tb_nn_job *job, const struct panel *p, str
                 TB_UNROLL
                 for (unsigned s = 0; s < t.vectors; s++) {
                     tb_vi *a = &acc[(c % t.chains * t.vectors + s) * t.n + v];
-                    *a = dot4(*a, four, w + c * row + 4 * s * TB_LANES);
+                    *a = dot4(*a, four, w + c * row + 4 * s * TB_VLANES);
                 }
             }
         }
@@ -236,16 +236,16 @@ TB_INLINE void tile_int8(const struct tb_nn_job *job, const struct panel *p, str
             const int32_t four = codes_at(x + v * stride, 0);
             TB_UNROLL
             for (unsigned s = 0; s < t.vectors; s++)
-                acc[s * t.n + v] = dot4(acc[s * t.n + v], four, w + 4 * s * TB_LANES);
+                acc[s * t.n + v] = dot4(acc[s * t.n + v], four, w + 4 * s * TB_VLANES);
         }
     }
     const struct tail tail = tail_of(job, p, t.first);
     TB_UNROLL
     for (unsigned s = 0; s < t.vectors; s++) {
-        const unsigned at = p->slice + s * TB_LANES;
+        const unsigned at = p->slice + s * TB_VLANES;
         const tb_vf unit = tb_vload(p->scale + at);
         tb_vi correction = {0};
-        if (TB_LANES == 16)
+        if (TB_VLANES == 16)
             memcpy(&correction, p->correction + at, sizeof correction);
         TB_UNROLL
         for (unsigned v = 0; v < t.n; v++) {
@@ -253,7 +253,7 @@ TB_INLINE void tile_int8(const struct tb_nn_job *job, const struct panel *p, str
             TB_UNROLL
             for (unsigned c = 1; c < t.chains; c++)
                 sum += acc[(c * t.vectors + s) * t.n + v];
-            finish(&tail, v, s * TB_LANES,
+            finish(&tail, v, s * TB_VLANES,
                    __builtin_convertvector(sum, tb_vf) * unit * scale[v * job->stride]);
         }
     }
@@ -272,7 +272,7 @@ TB_INLINE void tile_any(const struct tb_nn_job *job, const struct panel *p, stru
 TB_INLINE void slices(const struct tb_nn_job *job, struct panel p, struct tile t,
                       enum tb_nn_dtype storage)
 {
-    for (p.slice = 0; p.slice < p.row; p.slice += t.vectors * TB_LANES)
+    for (p.slice = 0; p.slice < p.row; p.slice += t.vectors * TB_VLANES)
         tile_any(job, &p, t, storage);
 }
 
@@ -343,8 +343,8 @@ static void linear(const struct tb_nn_job *job)
 /* Symmetric, one scale a voice: the loudest input is code 127. */
 static void quantise(const struct tb_nn_job *job)
 {
-    typedef int8_t narrow __attribute__((vector_size(TB_LANES)));
-    const unsigned n = job->op->n_in, n_round = (n + TB_LANES - 1) / TB_LANES * TB_LANES;
+    typedef int8_t narrow __attribute__((vector_size(TB_VLANES)));
+    const unsigned n = job->op->n_in, n_round = (n + TB_VLANES - 1) / TB_VLANES * TB_VLANES;
     for (unsigned v = 0; v < job->n_voices; v++) {
         float *x = job->scratch + v * job->stride + job->op->src;
         float *scale = job->scratch + v * job->stride + job->model->codes;
@@ -352,13 +352,13 @@ static void quantise(const struct tb_nn_job *job)
         tb_vf peak = {0};
         for (unsigned i = n; i < n_round; i++)
             x[i] = 0;
-        for (unsigned i = 0; i < n_round; i += TB_LANES)
+        for (unsigned i = 0; i < n_round; i += TB_VLANES)
             peak = tb_vmax(peak, tb_vabs(tb_vload(x + i)));
         const float loudest = tb_vpeak(peak) + 1e-30f;
         const tb_vf factor = tb_vset(127.0f / loudest);
         scale[0] = loudest / 127.0f;
-        for (unsigned i = 0; i < n_round; i += TB_LANES) {
-            const tb_vi code = tb_vround(tb_vload(x + i) * factor) ^ (TB_LANES == 16 ? 0x80 : 0);
+        for (unsigned i = 0; i < n_round; i += TB_VLANES) {
+            const tb_vi code = tb_vround(tb_vload(x + i) * factor) ^ (TB_VLANES == 16 ? 0x80 : 0);
             const narrow bytes = __builtin_convertvector(code, narrow);
             memcpy(codes + i, &bytes, sizeof bytes);
         }
@@ -372,7 +372,7 @@ TB_INLINE void moments(const float *x, unsigned n, float epsilon, float *mean, f
     const float shift = x[0];
     tb_vf sum = {0}, squares = {0};
     unsigned i = 0;
-    for (; i + TB_LANES <= n; i += TB_LANES) {
+    for (; i + TB_VLANES <= n; i += TB_VLANES) {
         const tb_vf d = tb_vload(x + i) - shift;
         sum += d;
         squares += d * d;
@@ -400,10 +400,10 @@ static void norm(const struct tb_nn_job *job)
         float *y = job->scratch + v * job->stride + op->dst;
         float mean, scale;
         moments(x, n, epsilon, &mean, &scale);
-        for (unsigned i = 0; i < n; i += TB_LANES) {
+        for (unsigned i = 0; i < n; i += TB_VLANES) {
             tb_vf d = (tb_vload(x + i) - mean) * scale * tb_vload(gain + i) + tb_vload(bias + i);
             d = tb_vmax(d, d * leak);
-            if (n - i >= TB_LANES)
+            if (n - i >= TB_VLANES)
                 tb_vstore(y + i, d);
             else
                 tb_vstore_part(y + i, d, n - i);
@@ -414,7 +414,7 @@ static void norm(const struct tb_nn_job *job)
 TB_INLINE void copy_floats(float *to, const float *from, unsigned n)
 {
     unsigned i = 0;
-    for (; i + TB_LANES <= n; i += TB_LANES)
+    for (; i + TB_VLANES <= n; i += TB_VLANES)
         tb_vstore(to + i, tb_vload(from + i));
     if (i < n)
         memcpy(to + i, from + i, (n - i) * sizeof *to);
@@ -458,11 +458,11 @@ static void taps(const struct tb_nn_job *job)
 static bool finite(const float *x, size_t n)
 {
     tb_vi bad = {0};
-    for (size_t i = 0; i < n; i += TB_LANES)
+    for (size_t i = 0; i < n; i += TB_VLANES)
         bad |= ((tb_vi)tb_vload(x + i) & 0x7f800000) == 0x7f800000;
-    int32_t part[TB_LANES], any = 0;
+    int32_t part[TB_VLANES], any = 0;
     memcpy(part, &bad, sizeof part);
-    for (int i = 0; i < TB_LANES; i++)
+    for (int i = 0; i < TB_VLANES; i++)
         any |= part[i];
     return any == 0;
 }
@@ -476,7 +476,7 @@ static void gru(const struct tb_nn_job *job)
         float *scratch = job->scratch + v * job->stride;
         const float *in = scratch + op->src, *back = scratch + op->add;
         float *h = job->state[v] + op->state;
-        for (unsigned i = 0; i < n; i += TB_LANES) {
+        for (unsigned i = 0; i < n; i += TB_VLANES) {
             const tb_vf r = tb_vsigmoid(tb_vload(in + i) + tb_vload(back + i));
             const tb_vf z = tb_vsigmoid(tb_vload(in + n + i) + tb_vload(back + n + i));
             const tb_vf c = tb_vtanh(tb_vload(in + 2 * n + i) + r * tb_vload(back + 2 * n + i));
@@ -489,23 +489,23 @@ static void gru(const struct tb_nn_job *job)
 
 static void map(enum tb_nn_function function, float *y, const float *x, size_t n)
 {
-    for (size_t i = 0; i < n; i += TB_LANES) {
-        const size_t part = n - i < TB_LANES ? n - i : TB_LANES;
-        tb_vf v = part == TB_LANES ? tb_vload(x + i) : tb_vload_part(x + i, part);
+    for (size_t i = 0; i < n; i += TB_VLANES) {
+        const size_t part = n - i < TB_VLANES ? n - i : TB_VLANES;
+        tb_vf v = part == TB_VLANES ? tb_vload(x + i) : tb_vload_part(x + i, part);
         if (function == TB_NN_SIGMOID)
             v = tb_vsigmoid(v);
         else
             v = function == TB_NN_TANH ? tb_vtanh(v) : tb_vexp(v);
-        if (part == TB_LANES)
+        if (part == TB_VLANES)
             tb_vstore(y + i, v);
         else
             tb_vstore_part(y + i, v, part);
     }
 }
 
-#if TB_LANES == 16
+#if TB_VLANES == 16
 enum { CPU = TB_NN_CPU_AVX512 };
-#elif TB_LANES == 8
+#elif TB_VLANES == 8
 enum { CPU = TB_NN_CPU_AVX2 };
 #elif defined(__aarch64__)
 enum { CPU = TB_NN_CPU_NEON };

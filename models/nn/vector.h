@@ -15,19 +15,19 @@
 /* Float vectors as wide as the file is compiled for, with the few operations that the compilers'
  * vector extensions lack. TB_VARIANT(name) adds the variant, so that one source gives all. */
 #if defined(__AVX512F__)
-#define TB_LANES 16
+#define TB_VLANES 16
 #define TB_VARIANT(name) name##_avx512
 #elif defined(__AVX2__)
-#define TB_LANES 8
+#define TB_VLANES 8
 #define TB_VARIANT(name) name##_avx2
 #elif defined(__ARM_FEATURE_DOTPROD)
-#define TB_LANES 4
+#define TB_VLANES 4
 #define TB_VARIANT(name) name##_neon_dot
 #elif defined(__aarch64__)
-#define TB_LANES 4
+#define TB_VLANES 4
 #define TB_VARIANT(name) name##_neon
 #else
-#define TB_LANES 4
+#define TB_VLANES 4
 #define TB_VARIANT(name) name##_portable
 #endif
 
@@ -38,8 +38,8 @@
 #define TB_UNROLL _Pragma("GCC unroll 16")
 #endif
 
-typedef float tb_vf __attribute__((vector_size(TB_LANES * 4)));
-typedef int32_t tb_vi __attribute__((vector_size(TB_LANES * 4)));
+typedef float tb_vf __attribute__((vector_size(TB_VLANES * 4)));
+typedef int32_t tb_vi __attribute__((vector_size(TB_VLANES * 4)));
 
 TB_INLINE tb_vf tb_vset(float x)
 {
@@ -58,7 +58,7 @@ TB_INLINE void tb_vstore(float *p, tb_vf v)
     memcpy(p, &v, sizeof v);
 }
 
-/* First n < TB_LANES values; the others are 0. */
+/* First n < TB_VLANES values; the others are 0. */
 TB_INLINE tb_vf tb_vload_part(const float *p, size_t n)
 {
     tb_vf v = {0};

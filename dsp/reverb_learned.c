@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dsp/reverb_learned.h"
+
+#include "dsp/reverb_learned_priv.h"
+
+#include <string.h>
+
+static struct tb_split part(float *spectra, size_t n, unsigned i)
+{
+    return (struct tb_split){spectra + 2 * n * i, spectra + 2 * n * i + n};
+}
+
+/* Forward transform, one product a partition, inverse transform, and the result. */
+static void run_step(struct tb_reverb_level *l, const struct tb_synth_kernels *kernels)
+{
+    const unsigned forward = l->transform.n_steps, products = forward + l->n_parts;
+    const unsigned step = l->step++;
+    if (step < forward) {
+        tb_transform_forward(&l->transform, kernels, l->a, part(l->x, l->n, l->newest), step);
+        return;
+    }
+    if (step < products) {
+        const unsigned i = step - forward;
+        const unsigned age = l->newest + i;
+        if (i == 0)
+            memset(l->sum.re, 0, 2 * l->n * sizeof(float));
+        const struct tb_mac_job job = {
+            .x = part(l->x, l->n, age < l->n_parts ? age : age - l->n_parts),
+            .h = part(l->h, l->n, i),
+            .y = l->sum,
+            .n = l->n};
+        kernels->mac(&job);
+        return;
+    }
+    if (step < products + forward) {
+        tb_transform_inverse(&l->transform, kernels, l->a, l->sum, step - products);
+        return;
+    }
+    for (size_t i = 0; i < l->n; i++) {
+        l->next[i] = l->a.re[i] + l->carry[i];
+        l->carry[i] = -l->a.im[i];
+    }
+}
+
+static void start_task(struct tb_reverb_level *l)
+{
+    memcpy(l->a.re, l->in, l->n * sizeof *l->in);
+    l->newest = (l->newest ? l->newest : l->n_parts) - 1;
+    l->step = 0;
+}
+
+static void play_next(struct tb_reverb_level *l)
+{
+    float *done = l->playing;
+    l->playing = l->next;
+    l->next = done;
+}
+
+/* A quantum of input is complete. The first level answers at once; the others finish what the last
+ * partition asked for, an even share a quantum, before the next one is complete. */
+static void end_quantum(struct tb_reverb_level *l, const struct tb_synth_kernels *kernels)
+{
+    l->at += TB_REVERB_QUANTUM;
+    if (l->n == TB_REVERB_QUANTUM) {
+        l->at = 0;
+        start_task(l);
+        while (l->step < l->n_steps)
+            run_step(l, kernels);
+        play_next(l);
+        return;
+    }
+    const size_t due = (l->n_steps * l->at + l->n - 1) / l->n;
+    while (l->step < due)
+        run_step(l, kernels);
+    if (l->at == l->n) {
+        l->at = 0;
+        play_next(l);
+        start_task(l);
+    }
+}
+
+void tb_learned_reverb_process(struct tb_learned_reverb *r, const float *in, float *wet, size_t n)
+{
+    while (n > 0) {
+        const size_t room = TB_REVERB_QUANTUM - r->filled, m = n < room ? n : room;
+        float *now = r->history + TB_REVERB_QUANTUM + r->filled;
+        memcpy(now, in, m * sizeof *in);
+        r->kernels->fir(r->out, now, m, r->head, TB_REVERB_QUANTUM);
+        for (unsigned k = 0; k < TB_REVERB_LEVELS && r->level[k].n_parts; k++) {
+            struct tb_reverb_level *l = &r->level[k];
+            memcpy(l->in + l->at + r->filled, in, m * sizeof *in);
+            for (size_t i = 0; i < m; i++)
+                r->out[i] += l->playing[l->at + r->filled + i];
+        }
+        memcpy(wet, r->out, m * sizeof *wet);
+        r->filled += m;
+        in += m;
+        wet += m;
+        n -= m;
+        if (r->filled < TB_REVERB_QUANTUM)
+            continue;
+        r->filled = 0;
+        memcpy(r->history, r->history + TB_REVERB_QUANTUM, TB_REVERB_QUANTUM * sizeof *in);
+        for (unsigned k = 0; k < TB_REVERB_LEVELS && r->level[k].n_parts; k++)
+            end_quantum(&r->level[k], r->kernels);
+    }
+}

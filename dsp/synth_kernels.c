@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dsp/synth_kernels.h"
+
+#include "models/nn/vector.h"
+
+/* sin of a phase in turns of 2^32: x (1 - x^2) Q(x^2) on half turns -1..1, error 1.6e-7. */
+TB_INLINE tb_vf sine(tb_vi phase)
+{
+    const tb_vf x = __builtin_convertvector(phase, tb_vf) * (1.0f / 2147483648.0f);
+    const tb_vf z = x * x;
+    tb_vf q = tb_vset(0.005974575f);
+    q = q * z - 0.07446129f;
+    q = q * z + 0.52378134f;
+    q = q * z - 2.02608392f;
+    q = q * z + 3.1415913f;
+    return x * (1.0f - z) * q;
+}
+
+enum { MAX_VECTORS = 4 };
+
+/* Harmonics of `vectors` vectors from sample `at`; the phase of harmonic k is k times the first's,
+ * so it is exact however long the note is. */
+TB_INLINE void bank_part(const struct tb_bank_job *job, float *out, unsigned at,
+                         const unsigned vectors)
+{
+    tb_vi step[MAX_VECTORS], phase[MAX_VECTORS];
+    tb_vf sum[MAX_VECTORS], time[MAX_VECTORS], f0[MAX_VECTORS];
+    float count[TB_VLANES];
+    for (int i = 0; i < TB_VLANES; i++)
+        count[i] = (float)i;
+    TB_UNROLL
+    for (unsigned v = 0; v < vectors; v++) {
+        memcpy(&step[v], job->phase + at + v * TB_VLANES, sizeof step[v]);
+        phase[v] = step[v];
+        sum[v] = (tb_vf){0};
+        time[v] = tb_vload(count) + (float)(at + v * TB_VLANES);
+        f0[v] = tb_vload(job->f0_cps + at + v * TB_VLANES);
+    }
+    unsigned k = 0;
+    for (; k < job->n_safe; k++) {
+        TB_UNROLL
+        for (unsigned v = 0; v < vectors; v++) {
+            sum[v] += sine(phase[v]) * (job->amp[k] + job->step[k] * time[v]);
+            phase[v] += step[v];
+        }
+    }
+    for (; k < job->n_harmonics; k++) {
+        TB_UNROLL
+        for (unsigned v = 0; v < vectors; v++) {
+            const tb_vi below = f0[v] * (float)(k + 1) < job->limit_cps;
+            const tb_vf level = job->amp[k] + job->step[k] * time[v];
+            sum[v] += sine(phase[v]) * (tb_vf)((tb_vi)level & below);
+            phase[v] += step[v];
+        }
+    }
+    TB_UNROLL
+    for (unsigned v = 0; v < vectors; v++) {
+        const unsigned first = at + v * TB_VLANES;
+        if (first + TB_VLANES <= job->n)
+            tb_vstore(out + first, tb_vload(out + first) + sum[v]);
+        else if (first < job->n)
+            tb_vstore_part(out + first, tb_vload_part(out + first, job->n - first) + sum[v],
+                           job->n - first);
+    }
+}
+
+static void bank(const struct tb_bank_job *job, float *out)
+{
+    unsigned at = 0;
+    for (; at + 3 * TB_VLANES < job->n; at += 4 * TB_VLANES)
+        bank_part(job, out, at, 4);
+    for (; at < job->n; at += TB_VLANES)
+        bank_part(job, out, at, 1);
+}
+
+/* Four vectors of outputs stay in registers while the inputs go by. */
+TB_INLINE void scatter_part(float *y, const float *x, size_t n, const float *h)
+{
+    enum { WIDE = 4 };
+    tb_vf sum[WIDE];
+    TB_UNROLL
+    for (int v = 0; v < WIDE; v++)
+        sum[v] = tb_vload(y + v * TB_VLANES);
+    for (size_t i = 0; i < n; i++) {
+        TB_UNROLL
+        for (int v = 0; v < WIDE; v++)
+            sum[v] += x[i] * tb_vload(h + v * TB_VLANES - (ptrdiff_t)i);
+    }
+    TB_UNROLL
+    for (int v = 0; v < WIDE; v++)
+        tb_vstore(y + v * TB_VLANES, sum[v]);
+}
+
+static void scatter(float *y, const float *x, size_t n, const float *h, size_t taps)
+{
+    for (size_t at = 0; at < n + taps - 1; at += 4 * TB_VLANES)
+        scatter_part(y + at, x, n, h + at);
+}
+
+TB_INLINE void fir_part(float *y, const float *x, const float *h, size_t taps, const int vectors)
+{
+    tb_vf sum[MAX_VECTORS] = {{0}};
+    for (size_t t = 0; t < taps; t++) {
+        TB_UNROLL
+        for (int v = 0; v < vectors; v++)
+            sum[v] += h[t] * tb_vload(x + v * TB_VLANES - (ptrdiff_t)t);
+    }
+    TB_UNROLL
+    for (int v = 0; v < vectors; v++)
+        tb_vstore(y + v * TB_VLANES, sum[v]);
+}
+
+static void fir(float *y, const float *x, size_t n, const float *h, size_t taps)
+{
+    size_t at = 0;
+    for (; at + MAX_VECTORS * TB_VLANES <= n; at += MAX_VECTORS * TB_VLANES)
+        fir_part(y + at, x + at, h, taps, MAX_VECTORS);
+    for (; at < n; at += TB_VLANES)
+        fir_part(y + at, x + at, h, taps, 1);
+}
+
+static void mix(float *y, const float *matrix, size_t rows, const float *x, size_t cols)
+{
+    enum { WIDE = 64 / TB_VLANES };
+    size_t at = 0;
+    for (; at + 64 <= rows; at += 64) {
+        tb_vf sum[WIDE] = {{0}};
+        for (size_t c = 0; c < cols; c++) {
+            TB_UNROLL
+            for (int v = 0; v < WIDE; v++)
+                sum[v] += x[c] * tb_vload(matrix + c * rows + at + v * TB_VLANES);
+        }
+        TB_UNROLL
+        for (int v = 0; v < WIDE; v++)
+            tb_vstore(y + at + v * TB_VLANES, sum[v]);
+    }
+    for (; at < rows; at += TB_VLANES) {
+        tb_vf sum = {0};
+        for (size_t c = 0; c < cols; c++)
+            sum += x[c] * tb_vload(matrix + c * rows + at);
+        tb_vstore(y + at, sum);
+    }
+}
+
+static void mac(const struct tb_mac_job *job)
+{
+    for (size_t i = 0; i < job->n; i += TB_VLANES) {
+        const tb_vf xr = tb_vload(job->x.re + i), xi = tb_vload(job->x.im + i);
+        const tb_vf hr = tb_vload(job->h.re + i), hi = tb_vload(job->h.im + i);
+        tb_vstore(job->y.re + i, tb_vload(job->y.re + i) + xr * hr - xi * hi);
+        tb_vstore(job->y.im + i, tb_vload(job->y.im + i) + xr * hi + xi * hr);
+    }
+}
+
+struct complex {
+    tb_vf re, im;
+};
+
+TB_INLINE struct complex get(struct tb_split x, size_t i)
+{
+    return (struct complex){tb_vload(x.re + i), tb_vload(x.im + i)};
+}
+
+TB_INLINE void put(struct tb_split x, size_t i, struct complex v)
+{
+    tb_vstore(x.re + i, v.re);
+    tb_vstore(x.im + i, v.im);
+}
+
+TB_INLINE struct complex add(struct complex a, struct complex b)
+{
+    return (struct complex){a.re + b.re, a.im + b.im};
+}
+
+TB_INLINE struct complex sub(struct complex a, struct complex b)
+{
+    return (struct complex){a.re - b.re, a.im - b.im};
+}
+
+/* a * w, or a * conj(w) */
+TB_INLINE struct complex turn(struct complex a, const float *w, size_t d, bool conjugate)
+{
+    const tb_vf re = tb_vload(w), im = conjugate ? -tb_vload(w + d) : tb_vload(w + d);
+    return (struct complex){a.re * re - a.im * im, a.re * im + a.im * re};
+}
+
+/* -i a, or i a */
+TB_INLINE struct complex quarter(struct complex a, bool inverse)
+{
+    return inverse ? (struct complex){-a.im, a.re} : (struct complex){a.im, -a.re};
+}
+
+TB_INLINE void butterfly4(const struct tb_pass *p, size_t at, size_t i, const bool inverse)
+{
+    const size_t d = p->d;
+    struct complex a = get(p->x, at), b = get(p->x, at + d);
+    struct complex c = get(p->x, at + 2 * d), e = get(p->x, at + 3 * d);
+    if (inverse) {
+        b = turn(b, p->twiddle + i, d, true);
+        c = turn(c, p->twiddle + 2 * d + i, d, true);
+        e = turn(e, p->twiddle + 4 * d + i, d, true);
+    }
+    const struct complex s = add(a, c), t = sub(a, c);
+    const struct complex u = add(b, e), v = quarter(sub(b, e), inverse);
+    a = add(s, u);
+    b = add(t, v);
+    c = sub(s, u);
+    e = sub(t, v);
+    if (!inverse) {
+        b = turn(b, p->twiddle + i, d, false);
+        c = turn(c, p->twiddle + 2 * d + i, d, false);
+        e = turn(e, p->twiddle + 4 * d + i, d, false);
+    }
+    put(p->x, at, a);
+    put(p->x, at + d, b);
+    put(p->x, at + 2 * d, c);
+    put(p->x, at + 3 * d, e);
+}
+
+/* The same where d is less than a vector, which is only the ends of short transforms. */
+static void narrow4(const struct tb_pass *p, size_t at, bool inverse)
+{
+    const size_t d = p->d;
+    float *re = p->x.re + at, *im = p->x.im + at;
+    for (size_t i = 0; i < d; i++) {
+        float r[4], m[4];
+        for (size_t k = 0; k < 4; k++) {
+            const float w_re = k ? p->twiddle[(2 * k - 2) * d + i] : 1;
+            const float w_im = k ? p->twiddle[(2 * k - 1) * d + i] : 0;
+            r[k] = inverse ? re[i + k * d] * w_re + im[i + k * d] * w_im : re[i + k * d];
+            m[k] = inverse ? im[i + k * d] * w_re - re[i + k * d] * w_im : im[i + k * d];
+        }
+        const float sign = inverse ? -1.0f : 1.0f;
+        const float sr = r[0] + r[2], sm = m[0] + m[2], tr = r[0] - r[2], tm = m[0] - m[2];
+        const float ur = r[1] + r[3], um = m[1] + m[3];
+        const float vr = sign * (m[1] - m[3]), vm = -sign * (r[1] - r[3]);
+        const float or [4] = {sr + ur, tr + vr, sr - ur, tr - vr};
+        const float om[4] = {sm + um, tm + vm, sm - um, tm - vm};
+        for (size_t k = 0; k < 4; k++) {
+            const float w_re = k && !inverse ? p->twiddle[(2 * k - 2) * d + i] : 1;
+            const float w_im = k && !inverse ? p->twiddle[(2 * k - 1) * d + i] : 0;
+            re[i + k * d] = or [k] * w_re - om[k] * w_im;
+            im[i + k * d] = or [k] * w_im + om[k] * w_re;
+        }
+    }
+}
+
+static void pass4(const struct tb_pass *p, bool inverse)
+{
+    for (size_t at = 0; at < p->n; at += 4 * p->d) {
+        if (p->d < TB_VLANES) {
+            narrow4(p, at, inverse);
+            continue;
+        }
+        for (size_t i = 0; i < p->d; i += TB_VLANES)
+            if (inverse)
+                butterfly4(p, at + i, i, true);
+            else
+                butterfly4(p, at + i, i, false);
+    }
+}
+
+static void pass2(const struct tb_pass *p, bool inverse)
+{
+    for (size_t at = 0; at < p->n; at += 2 * p->d)
+        for (size_t i = 0; i < p->d; i += TB_VLANES) {
+            const struct complex a = get(p->x, at + i);
+            struct complex b = get(p->x, at + p->d + i);
+            if (inverse)
+                b = turn(b, p->twiddle + i, p->d, true);
+            struct complex low = sub(a, b);
+            if (!inverse)
+                low = turn(low, p->twiddle + i, p->d, false);
+            put(p->x, at + i, add(a, b));
+            put(p->x, at + p->d + i, low);
+        }
+}
+
+static void twist(struct tb_split x, const float *w_re, const float *w_im, size_t n, bool conjugate)
+{
+    for (size_t i = 0; i < n; i += TB_VLANES) {
+        const struct complex a = get(x, i);
+        const tb_vf re = tb_vload(w_re + i),
+                    im = conjugate ? -tb_vload(w_im + i) : tb_vload(w_im + i);
+        put(x, i, (struct complex){a.re * re - a.im * im, a.re * im + a.im * re});
+    }
+}
+
+const struct tb_synth_kernels TB_VARIANT(tb_synth_kernels) = {
+    .bank = bank,
+    .scatter = scatter,
+    .fir = fir,
+    .mix = mix,
+    .mac = mac,
+    .pass4 = pass4,
+    .pass2 = pass2,
+    .twist = twist,
+};

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TB_DSP_SYNTH_KERNELS_H
+#define TB_DSP_SYNTH_KERNELS_H
+
+#include "dsp/rt.h"
+#include "models/nn/nn.h"
+
+/* Inner loops of the neural synthesisers, once per processor variant. All pointers may be of any
+ * alignment unless said otherwise. */
+
+enum { TB_SYNTH_CHUNK = 64, TB_SYNTH_MAX_HARMONICS = 128 };
+
+/* Complex numbers of a transform, real and imaginary parts apart. */
+struct tb_split {
+    float *re, *im;
+};
+
+struct tb_bank_job {
+    const uint32_t *phase;   /* [TB_SYNTH_CHUNK] of the fundamental, 2^32 = one turn */
+    const float *f0_cps;     /* [TB_SYNTH_CHUNK] */
+    const float *amp, *step; /* [n_harmonics] at sample 0, and what a sample adds */
+    unsigned n_harmonics;
+    unsigned n_safe; /* the first n_safe are below limit at every sample */
+    float limit_cps; /* a harmonic at or above it is silent at that sample */
+    unsigned n;      /* samples, up to TB_SYNTH_CHUNK */
+};
+
+struct tb_mac_job {
+    struct tb_split x, h, y; /* [n], n a multiple of 16 */
+    size_t n;
+};
+
+/* One pass of a transform of n points over all blocks of 4 * d (or 2 * d). */
+struct tb_pass {
+    struct tb_split x;    /* [n] */
+    const float *twiddle; /* [6][d]: w, w^2, w^3, real and imaginary; radix 2: [2][d] */
+    size_t n, d;
+};
+
+struct tb_synth_kernels {
+    /* out[n] += sum of harmonics; |error| <= 3e-7 of the sum of amplitudes. */
+    void (*bank)(const struct tb_bank_job *job, float *out);
+    /* y[0 .. n + taps - 1) += x[n] * h[taps], n <= TB_SYNTH_CHUNK; h has TB_SYNTH_CHUNK zeros
+     * before and 2 * TB_SYNTH_CHUNK behind, y as many behind that stay as they are. */
+    void (*scatter)(float *y, const float *x, size_t n, const float *h, size_t taps);
+    /* y[i] = sum over t < taps of h[t] x[i - t] for i < n; x has taps - 1 samples before it; up to
+     * 15 samples behind x are read and behind y written. */
+    void (*fir)(float *y, const float *x, size_t n, const float *h, size_t taps);
+    /* y[rows] = matrix[cols][rows] x[cols]; rows a multiple of 16. */
+    void (*mix)(float *y, const float *matrix, size_t rows, const float *x, size_t cols);
+    /* y += x h */
+    void (*mac)(const struct tb_mac_job *job);
+    /* Decimation in frequency, forward, and the inverse of it. */
+    void (*pass4)(const struct tb_pass *pass, bool inverse);
+    void (*pass2)(const struct tb_pass *pass, bool inverse);
+    /* x[n] times w[n]; conjugated: times the conjugate of w. */
+    void (*twist)(struct tb_split x, const float *w_re, const float *w_im, size_t n,
+                  bool conjugate);
+};
+
+/* Control thread, once. The best that this machine runs for TB_NN_CPU_BEST; NULL: not here. */
+const struct tb_synth_kernels *tb_synth_kernels(enum tb_nn_cpu cpu);
+
+extern const struct tb_synth_kernels tb_synth_kernels_portable;
+extern const struct tb_synth_kernels tb_synth_kernels_avx2;
+extern const struct tb_synth_kernels tb_synth_kernels_avx512;
+extern const struct tb_synth_kernels tb_synth_kernels_neon;
+
+#endif
