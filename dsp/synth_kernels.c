@@ -24,23 +24,20 @@ TB_INLINE void bank_part(const struct tb_bank_job *job, float *out, unsigned at,
                          const unsigned vectors)
 {
     tb_vi step[MAX_VECTORS], phase[MAX_VECTORS];
-    tb_vf sum[MAX_VECTORS], time[MAX_VECTORS], f0[MAX_VECTORS];
-    float count[TB_VLANES];
-    for (int i = 0; i < TB_VLANES; i++)
-        count[i] = (float)i;
+    tb_vf sum[MAX_VECTORS], weight[MAX_VECTORS], f0[MAX_VECTORS];
     TB_UNROLL
     for (unsigned v = 0; v < vectors; v++) {
         memcpy(&step[v], job->phase + at + v * TB_VLANES, sizeof step[v]);
         phase[v] = step[v];
         sum[v] = (tb_vf){0};
-        time[v] = tb_vload(count) + (float)(at + v * TB_VLANES);
+        weight[v] = tb_vload(job->weight + at + v * TB_VLANES);
         f0[v] = tb_vload(job->f0_cps + at + v * TB_VLANES);
     }
     unsigned k = 0;
     for (; k < job->n_safe; k++) {
         TB_UNROLL
         for (unsigned v = 0; v < vectors; v++) {
-            sum[v] += sine(phase[v]) * (job->amp[k] + job->step[k] * time[v]);
+            sum[v] += sine(phase[v]) * (job->amp[k] + job->step[k] * weight[v]);
             phase[v] += step[v];
         }
     }
@@ -48,7 +45,7 @@ TB_INLINE void bank_part(const struct tb_bank_job *job, float *out, unsigned at,
         TB_UNROLL
         for (unsigned v = 0; v < vectors; v++) {
             const tb_vi below = f0[v] * (float)(k + 1) < job->limit_cps;
-            const tb_vf level = job->amp[k] + job->step[k] * time[v];
+            const tb_vf level = job->amp[k] + job->step[k] * weight[v];
             sum[v] += sine(phase[v]) * (tb_vf)((tb_vi)level & below);
             phase[v] += step[v];
         }
@@ -139,6 +136,61 @@ static void mix(float *y, const float *matrix, size_t rows, const float *x, size
         for (size_t c = 0; c < cols; c++)
             sum += x[c] * tb_vload(matrix + c * rows + at);
         tb_vstore(y + at, sum);
+    }
+}
+
+/* Hash of a counter (Wellons' lowbias32), so that any sample can be made on its own. */
+static void noise(float *x, uint32_t counter, size_t n)
+{
+    typedef uint32_t vu __attribute__((vector_size(TB_VLANES * 4)));
+    uint32_t count[TB_VLANES];
+    for (uint32_t i = 0; i < TB_VLANES; i++)
+        count[i] = i;
+    vu base;
+    memcpy(&base, count, sizeof base);
+    for (size_t i = 0; i < n; i += TB_VLANES) {
+        vu h = base + (counter + (uint32_t)i);
+        h ^= h >> 16;
+        h *= 0x7feb352du;
+        h ^= h >> 15;
+        h *= 0x846ca68bu;
+        h ^= h >> 16;
+        tb_vstore(x + i, __builtin_convertvector((tb_vi)h, tb_vf) * (1.0f / 2147483648.0f));
+    }
+}
+
+/* Natural logarithm of x >= 1 (Cephes logf). */
+TB_INLINE tb_vf logarithm(tb_vf x)
+{
+    tb_vi bits = (tb_vi)x;
+    tb_vi exponent = (bits >> 23) - 126;
+    tb_vf m = (tb_vf)((bits & 0x007fffff) | 0x3f000000); /* 0.5..1 */
+    const tb_vi small = m < 0.707106781f;
+    exponent += small; /* minus one where small */
+    m = m + (tb_vf)((tb_vi)m & small) - 1.0f;
+    const tb_vf e = __builtin_convertvector(exponent, tb_vf), z = m * m;
+    tb_vf p = tb_vset(7.0376836292e-2f);
+    p = p * m - 1.1514610310e-1f;
+    p = p * m + 1.1676998740e-1f;
+    p = p * m - 1.2420140846e-1f;
+    p = p * m + 1.4249322787e-1f;
+    p = p * m - 1.6668057665e-1f;
+    p = p * m + 2.0000714765e-1f;
+    p = p * m - 2.4999993993e-1f;
+    p = p * m + 3.3333331174e-1f;
+    const tb_vf y = p * m * z + e * -2.12194440e-4f - 0.5f * z;
+    return m + y + e * 0.693359375f;
+}
+
+/* sigmoid(x)^p = e^(-p ln(1 + e^-x)); above x = 10 the logarithm's argument is so near 1 that its
+ * series says it better. */
+static void levels(float *y, const float *x, size_t n, const struct tb_level_curve *curve)
+{
+    for (size_t i = 0; i < n; i += TB_VLANES) {
+        const tb_vf e = tb_vexp(-(tb_vload(x + i) + curve->bias));
+        const tb_vf series = e * (1.0f - e * (0.5f - e * (1.0f / 3)));
+        const tb_vf soft = tb_vselect(e < 1e-2f, series, logarithm(1.0f + e));
+        tb_vstore(y + i, curve->scale * tb_vexp(-curve->power * soft) + curve->floor);
     }
 }
 
@@ -291,6 +343,8 @@ const struct tb_synth_kernels TB_VARIANT(tb_synth_kernels) = {
     .scatter = scatter,
     .fir = fir,
     .mix = mix,
+    .noise = noise,
+    .levels = levels,
     .mac = mac,
     .pass4 = pass4,
     .pass2 = pass2,

@@ -18,11 +18,18 @@ struct tb_split {
 struct tb_bank_job {
     const uint32_t *phase;   /* [TB_SYNTH_CHUNK] of the fundamental, 2^32 = one turn */
     const float *f0_cps;     /* [TB_SYNTH_CHUNK] */
-    const float *amp, *step; /* [n_harmonics] at sample 0, and what a sample adds */
+    const float *weight;     /* [TB_SYNTH_CHUNK] how far from one frame to the next, 0..1 */
+    const float *amp, *step; /* [n_harmonics] level at weight 0, and what weight 1 adds */
     unsigned n_harmonics;
     unsigned n_safe; /* the first n_safe are below limit at every sample */
     float limit_cps; /* a harmonic at or above it is silent at that sample */
     unsigned n;      /* samples, up to TB_SYNTH_CHUNK */
+};
+
+/* The published exp_sigmoid has scale 2, power ln 10, floor 1e-7. */
+struct tb_level_curve {
+    float scale, power, floor;
+    float bias; /* added to x first */
 };
 
 struct tb_mac_job {
@@ -48,6 +55,10 @@ struct tb_synth_kernels {
     void (*fir)(float *y, const float *x, size_t n, const float *h, size_t taps);
     /* y[rows] = matrix[cols][rows] x[cols]; rows a multiple of 16. */
     void (*mix)(float *y, const float *matrix, size_t rows, const float *x, size_t cols);
+    /* x[n] = uniform noise -1..1 of a counter: the same values whatever n is; up to 15 more. */
+    void (*noise)(float *x, uint32_t counter, size_t n);
+    /* y[n] = scale * sigmoid(x[n])^power + floor, relative error below 1e-6; up to 15 more. */
+    void (*levels)(float *y, const float *x, size_t n, const struct tb_level_curve *curve);
     /* y += x h */
     void (*mac)(const struct tb_mac_job *job);
     /* Decimation in frequency, forward, and the inverse of it. */

@@ -34,8 +34,8 @@ struct tb_model_reals {
     double value[TB_MODEL_MAX_LIST];
 };
 
-/* CHOICE fields hold the number of the name: the enumerators above; the noise window is 0 for full,
- * residuals are enum tb_nn_residual. */
+/* CHOICE fields hold the number of the name: the enumerators above; residuals are enum
+ * tb_nn_residual. */
 struct tb_model_meta {
 #define CHOICE(field, key, names, needed, help) int field;
 #define INTEGER(field, key, min, def, max, needed, help) int field;

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dsp/hpn.h"
+#include "dsp/noise.h"
+#include "dsp/reverb_learned.h"
+#include "dsp/wavetable.h"
+#include "tests/golden/nn_reference.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Cost of the neural synthesisers' blocks, for every processor variant. One JSON document; medians
+ * of batches, and for the reverb every block on its own. */
+
+enum { BATCHES = 41, PER_BATCH = 200, BLOCK = 64, REVERB_BLOCKS = 20000 };
+
+static double now_ns(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC_RAW, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+struct voice {
+    struct tb_hpn hpn;
+    struct tb_noise noise;
+    struct tb_wavetable wavetable;
+    float f0[192], weight[192], out[192];
+    float levels[TB_SYNTH_MAX_HARMONICS + 16], magnitudes[80];
+};
+
+static void run_bank(struct voice *v)
+{
+    tb_hpn_render(&v->hpn, v->f0, v->weight, v->out, 192);
+}
+
+static void run_noise(struct voice *v)
+{
+    tb_noise_frame(&v->noise, v->magnitudes);
+    tb_noise_render(&v->noise, v->out, 64);
+}
+
+static void run_noise_48k(struct voice *v)
+{
+    tb_noise_frame(&v->noise, v->magnitudes);
+    tb_noise_render(&v->noise, v->out, 192);
+}
+
+static void run_wavetable(struct voice *v)
+{
+    tb_wavetable_frame(&v->wavetable, v->levels, v->f0[0]);
+    tb_wavetable_render(&v->wavetable, v->f0, v->weight, v->out, 192);
+}
+
+static void run_levels(struct voice *v)
+{
+    static const struct tb_level_curve curve = {2.0f, 2.30258509f, 1e-7f, 0.0f};
+    float amp[TB_SYNTH_MAX_HARMONICS];
+    tb_hpn_levels(&v->hpn, &curve, v->levels, v->f0[0], NULL, amp);
+    tb_hpn_frame(&v->hpn, amp);
+}
+
+static double median_ns(struct voice *v, void (*run)(struct voice *v))
+{
+    double ns[BATCHES];
+    for (int b = 0; b < BATCHES; b++) {
+        const double start = now_ns();
+        for (int i = 0; i < PER_BATCH; i++)
+            run(v);
+        ns[b] = (now_ns() - start) / PER_BATCH;
+        memset(v->out, 0, sizeof v->out);
+    }
+    qsort(ns, BATCHES, sizeof *ns, ascending);
+    return ns[BATCHES / 2];
+}
+
+static void bench_reverb(enum tb_nn_cpu cpu)
+{
+    static float impulse[48000], in[BLOCK], out[BLOCK];
+    static double ns[REVERB_BLOCKS];
+    uint32_t seed = 1;
+    for (int i = 0; i < 48000; i++)
+        impulse[i] = 0.01f * net_noise(&seed);
+    struct tb_learned_reverb *r = tb_learned_reverb_new(impulse, 48000, 48000, 48000, cpu);
+    if (!r)
+        exit(1);
+    double sum = 0;
+    for (int b = -1000; b < REVERB_BLOCKS; b++) {
+        for (int i = 0; i < BLOCK; i++)
+            in[i] = net_noise(&seed);
+        const double start = now_ns();
+        tb_learned_reverb_process(r, in, out, BLOCK);
+        if (b >= 0)
+            sum += ns[b] = now_ns() - start;
+    }
+    qsort(ns, REVERB_BLOCKS, sizeof *ns, ascending);
+    printf(", \"reverb_1s_mean_ns\": %.0f, \"reverb_1s_p50_ns\": %.0f, \"reverb_1s_p99_ns\": %.0f, "
+           "\"reverb_1s_p999_ns\": %.0f, \"reverb_1s_max_ns\": %.0f",
+           sum / REVERB_BLOCKS, ns[REVERB_BLOCKS / 2], ns[REVERB_BLOCKS * 99 / 100],
+           ns[REVERB_BLOCKS - REVERB_BLOCKS / 1000], ns[REVERB_BLOCKS - 1]);
+    tb_learned_reverb_free(r);
+}
+
+static void bench_cpu(enum tb_nn_cpu cpu)
+{
+    static struct voice v;
+    static float tables[20][512];
+    const struct tb_synth_kernels *kernels = tb_synth_kernels(cpu);
+    uint32_t seed = 3;
+    for (int i = 0; i < 192; i++) {
+        v.f0[i] = 110.0f / 48000;
+        v.weight[i] = (float)i / 192;
+    }
+    for (int k = 0; k < TB_SYNTH_MAX_HARMONICS; k++)
+        v.levels[k] = 0.01f * net_noise(&seed);
+    for (int k = 0; k < 65; k++)
+        v.magnitudes[k] = 0.01f;
+    for (int k = 0; k < 20; k++)
+        for (int i = 0; i < 512; i++)
+            tables[k][i] = net_noise(&seed);
+    struct tb_wavetables *shape = tb_wavetables_new(kernels, tables[0], 20, 512);
+    struct tb_noise_shape *at_16k = tb_noise_shape_new(kernels, 65, 16000, 16000);
+    struct tb_noise_shape *at_48k = tb_noise_shape_new(kernels, 65, 16000, 48000);
+    tb_hpn_init(&v.hpn, kernels, 100, 0.5f);
+    tb_hpn_frame(&v.hpn, v.levels);
+    if (!shape || !at_16k || !at_48k || !tb_wavetable_init(&v.wavetable, shape, 0.5f) ||
+        !tb_noise_init(&v.noise, at_16k, 1))
+        exit(1);
+    printf("    {\"cpu\": \"%s\", \"harmonic_sample_ns\": %.4f", tb_nn_cpu_name(cpu),
+           median_ns(&v, run_bank) / 19200);
+    printf(", \"levels_100_ns\": %.0f", median_ns(&v, run_levels));
+    printf(", \"noise_65_bands_64_samples_ns\": %.0f", median_ns(&v, run_noise));
+    tb_noise_clear(&v.noise);
+    if (!tb_noise_init(&v.noise, at_48k, 1))
+        exit(1);
+    printf(", \"noise_65_bands_192_samples_48k_ns\": %.0f", median_ns(&v, run_noise_48k));
+    printf(", \"wavetable_20_tables_192_samples_ns\": %.0f", median_ns(&v, run_wavetable));
+    bench_reverb(cpu);
+    printf("}");
+    tb_noise_clear(&v.noise);
+    tb_wavetable_clear(&v.wavetable);
+    tb_wavetables_free(shape);
+    tb_noise_shape_free(at_16k);
+    tb_noise_shape_free(at_48k);
+}
+
+int main(void)
+{
+    const char *comma = "";
+    printf("{\"bench\": \"synth\", \"results\": [\n");
+    for (enum tb_nn_cpu cpu = 0; cpu < TB_NN_N_CPUS; cpu++)
+        if (tb_nn_cpu_has(cpu)) {
+            printf("%s", comma);
+            comma = ",\n";
+            bench_cpu(cpu);
+        }
+    printf("\n  ]}\n");
+    return 0;
+}
