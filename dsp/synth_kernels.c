@@ -3,7 +3,9 @@
 
 #include "models/nn/vector.h"
 
-/* sin of a phase in turns of 2^32: x (1 - x^2) Q(x^2) on half turns -1..1, error 1.6e-7. */
+/* sin of a phase in turns of 2^32: x (1 - x^2) Q(x^2) on half turns -1..1, error 1.6e-7. A plain
+ * odd polynomial of degree 11 is 8 % faster, but cancels near the ends: 1e-6 without fused
+ * products. */
 TB_INLINE tb_vf sine(tb_vi phase)
 {
     const tb_vf x = __builtin_convertvector(phase, tb_vf) * (1.0f / 2147483648.0f);
@@ -338,6 +340,28 @@ static void twist(struct tb_split x, const float *w_re, const float *w_im, size_
     }
 }
 
+/* Four by four at a time. */
+static void transpose(float *to, const float *from, size_t rows, size_t cols)
+{
+    typedef float v4 __attribute__((vector_size(16)));
+    for (size_t c = 0; c < cols; c += 4)
+        for (size_t r = 0; r < rows; r += 4) {
+            v4 x[4];
+            for (size_t i = 0; i < 4; i++)
+                memcpy(&x[i], from + (r + i) * cols + c, sizeof x[i]);
+            const v4 a = __builtin_shufflevector(x[0], x[1], 0, 4, 1, 5);
+            const v4 b = __builtin_shufflevector(x[2], x[3], 0, 4, 1, 5);
+            const v4 d = __builtin_shufflevector(x[0], x[1], 2, 6, 3, 7);
+            const v4 e = __builtin_shufflevector(x[2], x[3], 2, 6, 3, 7);
+            x[0] = __builtin_shufflevector(a, b, 0, 1, 4, 5);
+            x[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);
+            x[2] = __builtin_shufflevector(d, e, 0, 1, 4, 5);
+            x[3] = __builtin_shufflevector(d, e, 2, 3, 6, 7);
+            for (size_t i = 0; i < 4; i++)
+                memcpy(to + (c + i) * rows + r, &x[i], sizeof x[i]);
+        }
+}
+
 const struct tb_synth_kernels TB_VARIANT(tb_synth_kernels) = {
     .bank = bank,
     .scatter = scatter,
@@ -349,4 +373,5 @@ const struct tb_synth_kernels TB_VARIANT(tb_synth_kernels) = {
     .pass4 = pass4,
     .pass2 = pass2,
     .twist = twist,
+    .transpose = transpose,
 };

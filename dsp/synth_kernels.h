@@ -67,6 +67,8 @@ struct tb_synth_kernels {
     /* x[n] times w[n]; conjugated: times the conjugate of w. */
     void (*twist)(struct tb_split x, const float *w_re, const float *w_im, size_t n,
                   bool conjugate);
+    /* to[cols][rows] from from[rows][cols], both multiples of 4. */
+    void (*transpose)(float *to, const float *from, size_t rows, size_t cols);
 };
 
 /* Control thread, once. The best that this machine runs for TB_NN_CPU_BEST; NULL: not here. */

@@ -19,26 +19,6 @@ static void run_pass(const struct tb_transform *t, const struct tb_synth_kernels
         kernels->pass4(&p, inverse);
 }
 
-static void to_columns(struct tb_split to, struct tb_split from, size_t n)
-{
-    const size_t m = n / BLOCK;
-    for (size_t b = 0; b < m; b++)
-        for (size_t i = 0; i < BLOCK; i++) {
-            to.re[i * m + b] = from.re[b * BLOCK + i];
-            to.im[i * m + b] = from.im[b * BLOCK + i];
-        }
-}
-
-static void to_blocks(struct tb_split to, struct tb_split from, size_t n)
-{
-    const size_t m = n / BLOCK;
-    for (size_t b = 0; b < m; b++)
-        for (size_t i = 0; i < BLOCK; i++) {
-            to.re[b * BLOCK + i] = from.re[i * m + b];
-            to.im[b * BLOCK + i] = from.im[i * m + b];
-        }
-}
-
 void tb_transform_forward(const struct tb_transform *t, const struct tb_synth_kernels *kernels,
                           struct tb_split a, struct tb_split b, unsigned step)
 {
@@ -48,7 +28,8 @@ void tb_transform_forward(const struct tb_transform *t, const struct tb_synth_ke
     } else if (step <= t->n_passes) {
         run_pass(t, kernels, a, step - 1, false);
     } else if (step == t->n_passes + 1) {
-        to_columns(b, a, t->n);
+        kernels->transpose(b.re, a.re, t->n / BLOCK, BLOCK);
+        kernels->transpose(b.im, a.im, t->n / BLOCK, BLOCK);
     } else {
         run_pass(t, kernels, b, step - 2, false);
     }
@@ -57,12 +38,14 @@ void tb_transform_forward(const struct tb_transform *t, const struct tb_synth_ke
 void tb_transform_inverse(const struct tb_transform *t, const struct tb_synth_kernels *kernels,
                           struct tb_split a, struct tb_split b, unsigned step)
 {
-    if (step < 2)
+    if (step < 2) {
         run_pass(t, kernels, b, t->n_passes + 1 - step, true);
-    else if (step == 2)
-        to_blocks(a, b, t->n);
-    else if (step < t->n_steps - 1)
+    } else if (step == 2) {
+        kernels->transpose(a.re, b.re, BLOCK, t->n / BLOCK);
+        kernels->transpose(a.im, b.im, BLOCK, t->n / BLOCK);
+    } else if (step < t->n_steps - 1) {
         run_pass(t, kernels, a, t->n_steps - 2 - step, true);
-    else
+    } else {
         kernels->twist(a, t->twist_re, t->twist_im, t->n, true);
+    }
 }

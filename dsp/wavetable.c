@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+/* Just below half a turn: an increment fits a signed 64-bit number. */
+static const float TOP_CPS = 0.49999997f;
+
 void tb_wavetable_reset(struct tb_wavetable *w)
 {
     const size_t rows = w->tables->level[0].rows;
@@ -44,14 +47,29 @@ void tb_wavetable_frame(struct tb_wavetable *w, const float *attention, float hi
         t->kernels->mix(old, t->level[level].tables, t->level[level].rows, attention, t->n_tables);
 }
 
-/* Catmull-Rom through four samples; table has one sample before the period and two behind. */
-static inline float read_table(const float *table, float length, uint32_t phase)
+/* Place of a phase in a table: sample and fraction. */
+struct place {
+    uint32_t i;
+    float t;
+};
+
+static inline struct place place_of(uint32_t phase, float length)
 {
-    const float at = (float)(phase >> 8) * (1.0f / 16777216.0f) * length;
-    const uint32_t i = (uint32_t)at;
-    const float t = at - (float)i;
-    const float a = table[i], b = table[i + 1], c = table[i + 2], d = table[i + 3];
+    const float at = (float)(int32_t)(phase >> 8) * (1.0f / 16777216.0f) * length;
+    const int32_t i = (int32_t)at;
+    return (struct place){(uint32_t)i, at - (float)i};
+}
+
+/* Catmull-Rom through four samples; a table has one sample before the period and two behind. */
+static inline float curve(float a, float b, float c, float d, float t)
+{
     return b + 0.5f * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)));
+}
+
+static inline float read_table(const float *table, struct place p)
+{
+    table += p.i;
+    return curve(table[0], table[1], table[2], table[3], p.t);
 }
 
 void tb_wavetable_render(struct tb_wavetable *w, const float *f0_cps, const float *weight,
@@ -59,12 +77,15 @@ void tb_wavetable_render(struct tb_wavetable *w, const float *f0_cps, const floa
 {
     const float from_length = (float)w->tables->level[w->level[0]].length;
     const float to_length = (float)w->tables->level[w->level[1]].length;
+    const float *from = w->mix[0], *to = w->mix[1];
     for (size_t i = 0; i < n; i++) {
         const uint32_t phase = (uint32_t)(w->phase >> 32);
-        const float from = read_table(w->mix[0], from_length, phase);
-        const float to = read_table(w->mix[1], to_length, phase);
+        const struct place p = place_of(phase, to_length);
+        const struct place q = from_length == to_length ? p : place_of(phase, from_length);
         const float f = f0_cps[i] > 0 ? f0_cps[i] : 0;
-        out[i] += from + weight[i] * (to - from);
-        w->phase += (uint64_t)((double)(f < 0.5f ? f : 0.5f) * 18446744073709551616.0);
+        const float a = read_table(from, q);
+        out[i] += a + weight[i] * (read_table(to, p) - a);
+        w->phase +=
+            (uint64_t)(int64_t)((double)(f < TOP_CPS ? f : TOP_CPS) * 18446744073709551616.0);
     }
 }
