@@ -161,8 +161,9 @@ static void restart_held(struct tb_engine *e, unsigned old)
         voice->state = VOICE_RELEASED; /* the note goes on: no notice that it ended */
         engine_voice_fade(e, held[i], PROGRAM_FADE_S);
         int v = engine_voice_start(e, &key, -1.0F);
-        if (v >= 0)
-            e->voice[v].state = state;
+        if (v < 0)
+            continue;
+        e->voice[v].state = state;
         e->notice_write--; /* nor that it began */
     }
 }

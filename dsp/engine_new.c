@@ -101,6 +101,7 @@ static void prepare(struct tb_engine *e, uint32_t seed)
     for (int v = 0; v < N_VOICES; v++)
         tb_fm_lane_clear(&e->group[v / TB_LANES], (unsigned)v % TB_LANES);
     tb_lfo_reset(&e->lfo, (uint8_t)(seed ^ seed >> 8 ^ seed >> 16 ^ seed >> 24));
+    e->random = seed * 2654435761U | 1U;
     tb_output_init(&e->output, e->rate_hz);
     e->volume = e->expression = 1.0F;
     e->cc_portamento_time = -1;

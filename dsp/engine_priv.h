@@ -96,6 +96,7 @@ struct tb_engine {
     struct pedal pedal[N_PEDALS];
     unsigned n_pedals;
 
+    uint32_t random; /* free-running phases; xorshift, never 0 */
     uint64_t order;
     int newest; /* voice started last, -1 */
     uint32_t stolen, ignored;

@@ -178,6 +178,18 @@ static uint8_t transposed(const struct tb_program *p, uint8_t key)
     return (uint8_t)tb_clampi(key + p->transpose, 0, 127);
 }
 
+/* Oscillators that are not synchronised run on between the notes: where they are by now is anyone's
+ * guess, but the same guess for the same seed. */
+static void run_on(struct tb_engine *e, struct tb_fm_group *g, unsigned lane)
+{
+    for (unsigned op = 0; op < TB_N_OPERATORS; op++) {
+        e->random ^= e->random << 13;
+        e->random ^= e->random >> 17;
+        e->random ^= e->random << 5;
+        g->phase[op][lane] = e->random;
+    }
+}
+
 int engine_voice_start(struct tb_engine *e, const struct held *key, float from_note)
 {
     const struct slot *slot = &e->slot[e->current];
@@ -198,6 +210,8 @@ int engine_voice_start(struct tb_engine *e, const struct held *key, float from_n
                             .fade = 1.0F};
     struct tb_fm_note note = {
         .note = voice->note, .velocity = voice->velocity, .keep_phase = !p->osc_sync};
+    if (!p->osc_sync)
+        run_on(e, g, lane_of(v));
     controller_of(p)->start(g, lane_of(v), p, &note);
     g->gain[lane_of(v)] = g->gain_target[lane_of(v)] = slot->gain * OUTPUT_SCALE;
     set_pitch(e, v, from_note);

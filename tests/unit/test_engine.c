@@ -473,6 +473,34 @@ static void a_drone_ends_in_time(void **state)
     fixture_free(&f);
 }
 
+/* Key sync: the same wave each time. Without: another phase, but again the same for a seed. */
+static void oscillators_run_on_without_key_sync(void **state)
+{
+    (void)state;
+    static float first[2][480];
+    for (int sync = 0; sync < 2; sync++) {
+        for (int run = 0; run < 2; run++) {
+            struct fixture f;
+            fixture_new(&f, TB_CPU_BEST);
+            fixture_param(&f, TB_P_FM_OSC_SYNC, (float)sync);
+            fixture_on(&f, 69, 100);
+            fixture_render(&f, 480);
+            if (run == 0)
+                memcpy(first[sync], f.left, sizeof first[sync]);
+            assert_memory_equal(first[sync], f.left, sizeof first[sync]);
+            fixture_off(&f, 69);
+            fixture_render(&f, 9600 - 480);
+            fixture_on(&f, 69, 100); /* silent in between */
+            fixture_render(&f, 480);
+            float difference = 0.0F;
+            for (size_t k = 0; k < 480; k++)
+                difference = fmaxf(difference, fabsf(f.left[9600 + k] - first[sync][k]));
+            assert_true(sync ? difference < 1e-4F : difference > 1e-3F);
+            fixture_free(&f);
+        }
+    }
+}
+
 static void nonsense_is_ignored(void **state)
 {
     (void)state;
@@ -540,6 +568,7 @@ int main(void)
         cmocka_unit_test(telemetry_shows_operators_and_meters),
         cmocka_unit_test(volume_and_expression_scale),
         cmocka_unit_test(a_drone_ends_in_time),
+        cmocka_unit_test(oscillators_run_on_without_key_sync),
         cmocka_unit_test(nonsense_is_ignored),
         cmocka_unit_test(the_midi_channel_filters_only_midi),
     };

@@ -95,7 +95,7 @@ static void whatever_comes_the_output_is_sound(void **state)
 {
     (void)state;
     const char *asked = getenv("TB_HOSTILE_SETS");
-    long sets = asked ? atol(asked) : 100000;
+    long sets = asked ? strtol(asked, NULL, 10) : 100000;
     static const float rates[] = {48000.0F, 22050.0F, 192000.0F};
     for (int r = 0; r < 3; r++) {
         struct tb_engine_config config = {rates[r], 256, r == 1 ? TB_CPU_PORTABLE : TB_CPU_BEST, 3};
