@@ -264,7 +264,9 @@ enum tb_status tb_config_load(int argc, char **argv, struct tb_config *config, s
     }
     if (!path && access(SYSTEM_FILE, F_OK) == 0)
         path = SYSTEM_FILE;
-    enum tb_status status = path ? read_file(config, path, err) : TB_OK;
+    enum tb_status status = TB_OK;
+    if (path)
+        status = read_file(config, path, err);
     if (status == TB_OK)
         status = options(argc, argv, config, err);
     return status == TB_OK ? check(config, err) : status;

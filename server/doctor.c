@@ -238,11 +238,12 @@ static void check_wake_ups(struct report *r)
         return;
     (void)pthread_join(thread, NULL);
     qsort(late, WAKEUPS, sizeof *late, by_size);
-    double p99_us = (double)late[WAKEUPS * 99 / 100] / 1000;
+    const size_t median = WAKEUPS / 2, p99 = WAKEUPS * 99 / 100;
+    double p99_us = (double)late[p99] / 1e3;
     find(r, "wakeups", p99_us > SLOW_WAKEUP_US ? PROBLEM : GOOD,
          p99_us > SLOW_WAKEUP_US ? "a larger audio.block; fewer other programs" : NULL,
          "%d wake-ups came late by %.0f us (median), %.0f us (p99), %.0f us (worst)", WAKEUPS,
-         (double)late[WAKEUPS / 2] / 1000, p99_us, (double)late[WAKEUPS - 1] / 1000);
+         (double)late[median] / 1e3, p99_us, (double)late[WAKEUPS - 1] / 1e3);
 }
 
 static void print(const struct report *r)

@@ -57,7 +57,7 @@ struct outcome {
 
 static int kill_again_and_again(unsigned kills, int shm_fd, struct outcome *o)
 {
-    srand(7);
+    uint32_t random = 7;
     for (; o->kills < kills; o->kills++) {
         uint64_t start = tb_clock_ns(), before = atomic_load(&checking_commands);
         pid_t pid = spawn_child(shm_fd);
@@ -69,7 +69,8 @@ static int kill_again_and_again(unsigned kills, int shm_fd, struct outcome *o)
             (void)usleep(200);
         }
         o->first_ms_sum += (double)(tb_clock_ns() - start) / 1e6;
-        (void)usleep((useconds_t)(500 + rand() % 15000));
+        random = random * 1664525 + 1013904223;
+        (void)usleep((useconds_t)(500 + (random >> 8) % 15000));
         (void)kill(pid, SIGKILL);
         (void)waitpid(pid, NULL, 0);
     }

@@ -72,7 +72,8 @@ def main():
             time.sleep(0.05)
             check(d.tone(0.3)["rms"] > 0.01, "a FIFO made anew is found")
             write_fifo(fifo, os.urandom(200000) + bytes([0xF7, 0xB0, 120, 0]))
-            check(d.status()["blocks"] > 0 and d.process.poll() is None, "200 kB of rubbish do no harm")
+            check(d.status()["blocks"] > 0 and d.process.poll() is None,
+                  "200 kB of rubbish do no harm")
             write_fifo(fifo, bytes([0xB0, 123, 0, 0xB0, 120, 0]))
             wait_for(lambda: silent(d), 3, "panic")
 

@@ -36,7 +36,7 @@ static const struct {
     {"[audio]\nrate = 44101x\n", NULL, ":2: audio.rate: 44101x is not a whole number"},
     {"[audio]\n\nrate = 8000\n", NULL, ":3: audio.rate: 8000 is not in 22050..192000"},
     {"[audio]\nblock = 99999999999999999999\n", NULL, ":2: audio.block: 99999999999999999999 is"},
-    {"[audio]\nblok = 64\n", NULL, ":2: audio.blok: no such setting"},
+    {"[audio]\nbloc2 = 64\n", NULL, ":2: audio.bloc2: no such setting"},
     {"[midi]\nsequencer = perhaps\n", NULL, ":2: midi.sequencer: perhaps is neither"},
     {"rate = 48000\n", NULL, ":1: rate: no such setting"},
     {"[audio]\nrate\n", NULL, ":2: neither [section] nor key = value"},
