@@ -216,10 +216,15 @@ static bool same_values(const struct tb_patch *a, const struct tb_patch *b)
 /* A cartridge carries a name and values; our own files all the rest, too. */
 static bool same_content(const struct tb_patch *a, const struct tb_patch *b, bool dx7)
 {
+    if (dx7)
+        return strcmp(a->name, b->name) == 0 && same_values(a, b);
+    return tb_patch_same(a, b);
+}
+
+bool tb_patch_same(const struct tb_patch *a, const struct tb_patch *b)
+{
     if (strcmp(a->name, b->name) != 0 || !same_values(a, b))
         return false;
-    if (dx7)
-        return true;
     if (a->n_tags != b->n_tags)
         return false;
     for (int i = 0; i < a->n_tags; i++)

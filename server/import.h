@@ -14,6 +14,9 @@ enum tb_status tb_patch_from_voice(const uint8_t packed[TB_SYX_PACKED], struct t
                                    struct tb_error *err);
 void tb_patch_to_voice(const struct tb_patch *patch, uint8_t voice[TB_SYX_UNPACKED]);
 
+/* Equal texts, tags and values; whatever the uuid, favourite and revision. */
+bool tb_patch_same(const struct tb_patch *a, const struct tb_patch *b);
+
 enum { TB_IMPORT_MAX_BYTES = 2 << 20 };
 
 /* What a file holds, read and checked but not yet stored. */
