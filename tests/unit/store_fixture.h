@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef TB_TESTS_STORE_FIXTURE_H
-#define TB_TESTS_STORE_FIXTURE_H
+#ifndef TB_UNIT_STORE_FIXTURE_H
+#define TB_UNIT_STORE_FIXTURE_H
 
 /* A store in a directory of its own, for the tests of db/. Include after cmocka.h. */
 #include "db/store.h"
