@@ -83,10 +83,15 @@ enum tb_status tb_cli_patch_find(struct tb_cli *cli, const char *name, json_t **
 enum tb_status tb_cli_import(struct tb_cli *cli, const char *filename, const void *data,
                              size_t size, json_t **report, struct tb_error *err);
 
+struct tb_cli_bytes {
+    void *data; /* to be freed */
+    size_t size;
+};
+
 /* uuids: array of strings, or NULL with bank's uuid, or NULL for everything. format "json" or
- * "syx". *data to be freed. */
+ * "syx". */
 enum tb_status tb_cli_export(struct tb_cli *cli, const json_t *uuids, const char *bank,
-                             const char *format, void **data, size_t *size, struct tb_error *err);
+                             const char *format, struct tb_cli_bytes *out, struct tb_error *err);
 
 /* Natural values of a patch document {"values":{key:number}}; what is missing takes its default,
  * *n_unknown counts keys that this build does not have (may be NULL). */

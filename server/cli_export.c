@@ -13,7 +13,7 @@ enum { PAGE = 500, PART = 64, MAX_PATH = 4096 };
 
 /* ---- over REST */
 
-static enum tb_status get(struct tb_cli *cli, const char *path, void **data, size_t *size,
+static enum tb_status get(struct tb_cli *cli, const char *path, struct tb_cli_bytes *out,
                           struct tb_error *err)
 {
     struct tb_client_reply reply;
@@ -23,8 +23,8 @@ static enum tb_status get(struct tb_cli *cli, const char *path, void **data, siz
     if (s == TB_OK)
         s = tb_client_status(&reply, err);
     if (s == TB_OK) {
-        *data = reply.body;
-        *size = reply.body_size;
+        out->data = reply.body;
+        out->size = reply.body_size;
         reply.body = NULL;
     }
     tb_client_reply_clear(&reply);
@@ -33,14 +33,14 @@ static enum tb_status get(struct tb_cli *cli, const char *path, void **data, siz
 
 /* Up to PART patches from uuids[first] on. */
 static enum tb_status get_part(struct tb_cli *cli, const json_t *uuids, size_t first,
-                               const char *format, void **data, size_t *size, struct tb_error *err)
+                               const char *format, struct tb_cli_bytes *out, struct tb_error *err)
 {
     char path[MAX_PATH];
     size_t n = (size_t)snprintf(path, sizeof path, "/api/v1/exports?format=%s", format);
     for (size_t i = first; i < json_array_size(uuids) && i < first + PART; i++)
         n += (size_t)snprintf(path + n, sizeof path - n, "&uuid=%.36s",
                               json_string_value(json_array_get(uuids, i)));
-    return get(cli, path, data, size, err);
+    return get(cli, path, out, err);
 }
 
 static enum tb_status list_everything(struct tb_cli *cli, json_t *uuids, struct tb_error *err)
@@ -61,54 +61,53 @@ static enum tb_status list_everything(struct tb_cli *cli, json_t *uuids, struct 
 }
 
 /* A request takes a limited number of patches: larger files are put together here. */
-static enum tb_status get_json(struct tb_cli *cli, const json_t *uuids, void **data, size_t *size,
+static enum tb_status get_json(struct tb_cli *cli, const json_t *uuids, struct tb_cli_bytes *out,
                                struct tb_error *err)
 {
     json_t *file = tb_patch_file_to_json(NULL, 0, NULL, 0);
     enum tb_status s = file ? TB_OK : tb_fail(err, TB_ENOMEM, "no memory");
     for (size_t i = 0; i < json_array_size(uuids) && s == TB_OK; i += PART) {
-        void *text = NULL;
-        size_t length = 0;
-        s = get_part(cli, uuids, i, "json", &text, &length, err);
-        json_t *part = s == TB_OK ? json_loadb(text, length, 0, NULL) : NULL;
+        struct tb_cli_bytes text = {0};
+        s = get_part(cli, uuids, i, "json", &text, err);
+        json_t *part = s == TB_OK ? json_loadb(text.data, text.size, 0, NULL) : NULL;
         if (s == TB_OK && json_array_extend(json_object_get(file, "patches"),
                                             json_object_get(part, "patches")) != 0)
             s = tb_fail(err, TB_ECORRUPT, "the server's answer is not a file of patches");
         json_decref(part);
-        free(text);
+        free(text.data);
     }
     char *text = s == TB_OK ? json_dumps(file, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(file);
     if (s != TB_OK)
         return s;
-    *data = text;
-    *size = text ? strlen(text) : 0;
+    out->data = text;
+    out->size = text ? strlen(text) : 0;
     return text ? TB_OK : tb_fail(err, TB_ENOMEM, "no memory");
 }
 
 static enum tb_status export_remote(struct tb_cli *cli, const json_t *uuids, const char *bank,
-                                    const char *format, void **data, size_t *size,
+                                    const char *format, struct tb_cli_bytes *out,
                                     struct tb_error *err)
 {
     char path[256];
     if (bank) {
         (void)snprintf(path, sizeof path, "/api/v1/exports?format=%s&bank=%.36s", format, bank);
-        return get(cli, path, data, size, err);
+        return get(cli, path, out, err);
     }
     if (json_array_size(uuids) == 1) {
         (void)snprintf(path, sizeof path, "/api/v1/patches/%.36s/export?format=%s",
                        json_string_value(json_array_get(uuids, 0)), format);
-        return get(cli, path, data, size, err);
+        return get(cli, path, out, err);
     }
     json_t *all = uuids ? json_deep_copy(uuids) : json_array();
     enum tb_status s = uuids ? TB_OK : list_everything(cli, all, err);
     if (s == TB_OK && strcmp(format, "json") == 0)
-        s = get_json(cli, all, data, size, err);
+        s = get_json(cli, all, out, err);
     else if (s == TB_OK && json_array_size(all) > TB_SYX_BANK)
         s = tb_fail(err, TB_EINVAL, "--format: a .syx file holds 1 to %d voices, not %zu",
                     TB_SYX_BANK, json_array_size(all));
     else if (s == TB_OK)
-        s = get_part(cli, all, 0, format, data, size, err);
+        s = get_part(cli, all, 0, format, out, err);
     json_decref(all);
     return s;
 }
@@ -187,29 +186,29 @@ static void to_voice(const struct tb_patch *patch, uint8_t voice[TB_SYX_UNPACKED
 }
 
 /* One voice as a single dump, up to 32 as a bulk dump. */
-static enum tb_status to_syx(const struct collection *c, void **data, size_t *size,
+static enum tb_status to_syx(const struct collection *c, struct tb_cli_bytes *out,
                              struct tb_error *err)
 {
     uint8_t voice[TB_SYX_UNPACKED], packed[TB_SYX_BANK][TB_SYX_PACKED];
     if (c->n == 0 || c->n > TB_SYX_BANK)
         return tb_fail(err, TB_EINVAL, "--format: a .syx file holds 1 to %d voices, not %zu",
                        TB_SYX_BANK, c->n);
-    *size = c->n == 1 ? TB_SYX_SINGLE : TB_SYX_BULK;
-    *data = malloc(*size);
-    if (!*data)
+    out->size = c->n == 1 ? TB_SYX_SINGLE : TB_SYX_BULK;
+    out->data = malloc(out->size);
+    if (!out->data)
         return tb_fail(err, TB_ENOMEM, "no memory");
     for (size_t i = 0; i < c->n; i++) {
         to_voice(&c->patches[i], voice);
         tb_syx_pack(voice, packed[i]);
     }
     if (c->n == 1)
-        tb_syx_write_single(voice, 0, *data);
+        tb_syx_write_single(voice, 0, out->data);
     else
-        tb_syx_write_bulk((const uint8_t(*)[TB_SYX_PACKED])packed, c->n, 0, *data);
+        tb_syx_write_bulk((const uint8_t(*)[TB_SYX_PACKED])packed, c->n, 0, out->data);
     return TB_OK;
 }
 
-static enum tb_status to_json(const struct collection *c, bool with_bank, void **data, size_t *size,
+static enum tb_status to_json(const struct collection *c, bool with_bank, struct tb_cli_bytes *out,
                               struct tb_error *err)
 {
     json_t *file = tb_patch_file_to_json(c->patches, c->n, with_bank ? &c->bank : NULL, with_bank);
@@ -217,13 +216,13 @@ static enum tb_status to_json(const struct collection *c, bool with_bank, void *
     json_decref(file);
     if (!text)
         return tb_fail(err, TB_ENOMEM, "no memory");
-    *data = text;
-    *size = strlen(text);
+    out->data = text;
+    out->size = strlen(text);
     return TB_OK;
 }
 
 static enum tb_status export_stored(struct tb_cli *cli, const json_t *uuids, const char *bank,
-                                    const char *format, void **data, size_t *size,
+                                    const char *format, struct tb_cli_bytes *out,
                                     struct tb_error *err)
 {
     struct tb_store *store = tb_cli_store(cli, TB_STORE_READ, err);
@@ -233,16 +232,15 @@ static enum tb_status export_stored(struct tb_cli *cli, const json_t *uuids, con
     enum tb_status s = collect(store, &c, uuids, bank, err);
     tb_store_close(store);
     if (s == TB_OK)
-        s = strcmp(format, "syx") == 0 ? to_syx(&c, data, size, err)
-                                       : to_json(&c, bank != NULL, data, size, err);
+        s = strcmp(format, "syx") == 0 ? to_syx(&c, out, err) : to_json(&c, bank != NULL, out, err);
     clear(&c);
     return s;
 }
 
 enum tb_status tb_cli_export(struct tb_cli *cli, const json_t *uuids, const char *bank,
-                             const char *format, void **data, size_t *size, struct tb_error *err)
+                             const char *format, struct tb_cli_bytes *out, struct tb_error *err)
 {
-    *data = NULL;
-    return cli->remote ? export_remote(cli, uuids, bank, format, data, size, err)
-                       : export_stored(cli, uuids, bank, format, data, size, err);
+    *out = (struct tb_cli_bytes){0};
+    return cli->remote ? export_remote(cli, uuids, bank, format, out, err)
+                       : export_stored(cli, uuids, bank, format, out, err);
 }

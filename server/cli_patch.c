@@ -197,8 +197,7 @@ int tb_run_patch_export(struct tb_cli *cli)
         tb_args_text(args, "format", dot && strcmp(dot, ".syx") == 0 ? "syx" : "json");
     struct tb_error err;
     json_t *uuids = NULL;
-    void *data = NULL;
-    size_t size = 0;
+    struct tb_cli_bytes out = {0};
     if (bank && args->n_operands > 0) {
         (void)tb_fail(&err, TB_EINVAL, "--bank: not together with patches");
         return tb_cli_fail(cli, &err);
@@ -208,16 +207,16 @@ int tb_run_patch_export(struct tb_cli *cli)
         return status;
     enum tb_status s = find_uuids(cli, &uuids, &err);
     if (s == TB_OK)
-        s = tb_cli_export(cli, uuids, bank, format, &data, &size, &err);
+        s = tb_cli_export(cli, uuids, bank, format, &out, &err);
     if (s == TB_OK)
-        s = tb_cli_write_file(output, data, size, &err);
+        s = tb_cli_write_file(output, out.data, out.size, &err);
     json_decref(uuids);
-    free(data);
+    free(out.data);
     if (s != TB_OK)
         return tb_cli_fail(cli, &err);
     if (cli->json && output)
-        return tb_cli_print(json_pack("{s:s,s:I,s:s}", "output", output, "bytes", (json_int_t)size,
-                                      "format", format));
+        return tb_cli_print(json_pack("{s:s,s:I,s:s}", "output", output, "bytes",
+                                      (json_int_t)out.size, "format", format));
     return 0;
 }
 

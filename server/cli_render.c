@@ -142,7 +142,7 @@ static enum tb_status render(struct tb_cli *cli, const float *values, const char
 {
     const struct tb_args *args = &cli->args;
     struct tb_score score = {0};
-    struct tb_render_report report;
+    struct tb_render_report report = {0};
     enum tb_status s = load_score(args, &score, err);
     if (s != TB_OK)
         return s;

@@ -186,8 +186,8 @@ const struct tb_cli_entry tb_cli_entries[] = {
              "is needed. The same input gives the same bytes on the same kernels. With --voices "
              "and --jobs: a batch for comparisons, each job one note of a fresh voice to "
              "OUTDIR/NAME.wav, mono, float, 48 kHz, dry: no effects, patch and master level at 0 "
-             "dB; the limiter is idle below -1 dBFS and a DC block at a few Hz is all that "
-             "remains."),
+             "dB. What remains between the operators and the file is a DC block at 5 Hz and the "
+             "limiter, which does nothing below -0.3 dBFS."),
      tb_run_render},
     {COMMAND("note", "KEY [VELOCITY]", 1, 2, note, client, "Plays a note on the server.",
              "KEY is 0..127 or a name: C4 is 60. VELOCITY is 1..127, 100 without it."),
