@@ -7,6 +7,7 @@
 #include "server/cache.h"
 #include "server/commands.h"
 #include "server/control.h"
+#include "server/factory.h"
 #include "server/http.h"
 #include "server/jobs.h"
 #include "server/link_client.h"
@@ -79,6 +80,7 @@ static enum tb_status open_parts(struct tb_web *web, struct tb_store **store, st
     *store = tb_store_open(web->config.state_dir, TB_STORE_WRITE, &web->report, err);
     if (!*store)
         return err->status;
+    (void)tb_factory_install(*store, NULL, NULL); /* a full disk must not keep it from playing */
     web->reader = tb_store_open(web->config.state_dir, TB_STORE_READ, NULL, err);
     if (!web->reader || !(web->auth = tb_auth_new(err)) || !(web->cache = tb_cache_new(err)) ||
         !(web->publish = tb_publish_new(web, err)) || !(web->jobs = tb_jobs_new(web, err)) ||
