@@ -45,9 +45,9 @@ static void render_voices(struct tb_engine *e, float *left, float *right, uint32
 /* Something upstream went wrong: whatever keeps state that may hold NaN starts afresh. */
 static void recover(struct tb_engine *e)
 {
-    FOR_EACH_VOICE(e, v)
-    if (e->voice[v].state != VOICE_FREE)
-        engine_voice_free(e, v);
+    for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v))
+        if (e->voice[v].state != VOICE_FREE)
+            engine_voice_free(e, v);
     e->n_held = 0;
     for (unsigned i = 0; i < TB_N_EFFECTS; i++)
         tb_effects[i]->silence(e->effect[i]);
@@ -120,10 +120,10 @@ static int newest_voice(const struct tb_engine *e)
     if (e->newest >= 0 && e->voice[e->newest].state != VOICE_FREE &&
         e->voice[e->newest].state != VOICE_FADING)
         return e->newest;
-    FOR_EACH_VOICE(e, v)
-    if (e->voice[v].state != VOICE_FREE && e->voice[v].state != VOICE_FADING &&
-        (best < 0 || e->voice[v].order > e->voice[best].order))
-        best = v;
+    for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v))
+        if (e->voice[v].state != VOICE_FREE && e->voice[v].state != VOICE_FADING &&
+            (best < 0 || e->voice[v].order > e->voice[best].order))
+            best = v;
     return best;
 }
 

@@ -65,8 +65,7 @@ static void reroute(struct tb_engine *e)
 {
     unsigned algorithm = engine_program(e)->algorithm;
     bool wanted[N_VOICES] = {false};
-    FOR_EACH_VOICE(e, v)
-    {
+    for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v)) {
         const struct tb_fm_group *g = &e->group[v / TB_LANES];
         const struct voice *voice = &e->voice[v];
         if (voice->state == VOICE_FREE || g->slot != e->current)
@@ -75,8 +74,7 @@ static void reroute(struct tb_engine *e)
             return;
         wanted[v] = voice->state != VOICE_FADING && g->algorithm != algorithm;
     }
-    FOR_EACH_VOICE(e, v)
-    {
+    for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v)) {
         int copy = wanted[v] ? engine_voice_clone(e, v, algorithm) : -1;
         if (copy < 0)
             continue;
@@ -105,9 +103,9 @@ void engine_edit(struct tb_engine *e)
     e->edited = false;
     if (rows == 0 && !moved)
         return;
-    FOR_EACH_VOICE(e, v)
-    if (e->voice[v].state != VOICE_FREE && e->group[v / TB_LANES].slot == e->current)
-        edit_voice(e, v, rows, moved);
+    for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v))
+        if (e->voice[v].state != VOICE_FREE && e->group[v / TB_LANES].slot == e->current)
+            edit_voice(e, v, rows, moved);
 }
 
 void engine_reroute(struct tb_engine *e)
@@ -140,8 +138,7 @@ static void restart_held(struct tb_engine *e, unsigned old)
 {
     int n = 0;
     int held[TB_MAX_VOICES];
-    FOR_EACH_VOICE(e, v)
-    {
+    for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v)) {
         const struct voice *voice = &e->voice[v];
         if (voice->state == VOICE_FREE || e->group[v / TB_LANES].slot != old)
             continue;

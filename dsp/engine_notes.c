@@ -55,8 +55,7 @@ static void poly_on(struct tb_engine *e, const struct held *key)
 {
     const struct tb_program *p = engine_program(e);
     bool glide = portamento_time(e) > 0;
-    FOR_EACH_VOICE(e, v)
-    {
+    for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v)) {
         const struct voice *voice = &e->voice[v];
         bool same = voice->key == key->key && voice->source == key->source &&
                     voice->channel == key->channel;
@@ -76,8 +75,7 @@ static void poly_on(struct tb_engine *e, const struct held *key)
 static int mono_voice(const struct tb_engine *e)
 {
     int best = -1;
-    FOR_EACH_VOICE(e, v)
-    {
+    for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v)) {
         uint8_t state = e->voice[v].state;
         if (state != VOICE_FREE && state != VOICE_FADING &&
             e->group[v / TB_LANES].slot == e->current &&
@@ -181,8 +179,7 @@ void engine_note_off(struct tb_engine *e, uint32_t source, uint8_t channel, uint
         mono_off(e);
         return;
     }
-    FOR_EACH_VOICE(e, v)
-    {
+    for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v)) {
         const struct voice *voice = &e->voice[v];
         if (voice->state == VOICE_HELD && voice->key == key && voice->source == source &&
             voice->channel == channel)
@@ -202,10 +199,10 @@ void engine_pedal(struct tb_engine *e, uint32_t source, uint8_t channel, bool do
     }
     if (i < e->n_pedals)
         e->pedal[i] = e->pedal[--e->n_pedals];
-    FOR_EACH_VOICE(e, v)
-    if (e->voice[v].state == VOICE_PEDAL && e->voice[v].source == source &&
-        e->voice[v].channel == channel)
-        engine_voice_release(e, v);
+    for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v))
+        if (e->voice[v].state == VOICE_PEDAL && e->voice[v].source == source &&
+            e->voice[v].channel == channel)
+            engine_voice_release(e, v);
 }
 
 static void forget_player(struct tb_engine *e, uint32_t source, int channel)
@@ -227,18 +224,18 @@ void engine_all_notes_off(struct tb_engine *e, uint32_t source, int channel)
         mono_off(e); /* another player's key goes on */
         return;
     }
-    FOR_EACH_VOICE(e, v)
-    if ((e->voice[v].state == VOICE_HELD || e->voice[v].state == VOICE_PEDAL) &&
-        is_player(&e->voice[v], source, channel))
-        engine_voice_release(e, v);
+    for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v))
+        if ((e->voice[v].state == VOICE_HELD || e->voice[v].state == VOICE_PEDAL) &&
+            is_player(&e->voice[v], source, channel))
+            engine_voice_release(e, v);
 }
 
 void engine_silence(struct tb_engine *e, uint32_t source, int channel)
 {
     forget_player(e, source, channel);
-    FOR_EACH_VOICE(e, v)
-    if (e->voice[v].state != VOICE_FREE && is_player(&e->voice[v], source, channel))
-        engine_voice_fade(e, v, PANIC_S);
+    for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v))
+        if (e->voice[v].state != VOICE_FREE && is_player(&e->voice[v], source, channel))
+            engine_voice_fade(e, v, PANIC_S);
 }
 
 void engine_panic(struct tb_engine *e)

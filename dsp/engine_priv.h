@@ -122,8 +122,6 @@ static inline int next_voice(const struct tb_engine *e, int v)
     return -1;
 }
 
-#define FOR_EACH_VOICE(E, V) for (int V = next_voice((E), -1); V >= 0; V = next_voice((E), V))
-
 static inline const struct tb_controller *controller_of(const struct tb_program *p)
 {
     return tb_controllers[p->controller];

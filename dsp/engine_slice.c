@@ -65,8 +65,7 @@ static void slot_smooth(struct tb_engine *e, struct slot *slot)
     slot->gain = towards(gain, p->gain, most * (gain > 1.0F ? gain : 1.0F));
     if (slot->gain == gain)
         return;
-    FOR_EACH_VOICE(e, v)
-    {
+    for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v)) {
         struct tb_fm_group *g = &e->group[v / TB_LANES];
         if (e->voice[v].state != VOICE_FREE && &e->slot[g->slot] == slot)
             g->gain_target[v % TB_LANES] = slot->gain * OUTPUT_SCALE;

@@ -55,8 +55,8 @@ void engine_voice_fresh(struct tb_engine *e, int v)
 unsigned engine_count(const struct tb_engine *e)
 {
     unsigned n = 0;
-    FOR_EACH_VOICE(e, v)
-    n += e->voice[v].state != VOICE_FREE && e->voice[v].state != VOICE_FADING;
+    for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v))
+        n += e->voice[v].state != VOICE_FREE && e->voice[v].state != VOICE_FADING;
     return n;
 }
 
@@ -103,10 +103,10 @@ static int take_lane(struct tb_engine *e, unsigned slot, unsigned algorithm)
         if (lane >= 0)
             return lane;
         int least = -1;
-        FOR_EACH_VOICE(e, v)
-        if (e->voice[v].state == VOICE_FADING &&
-            (least < 0 || e->voice[v].fade < e->voice[least].fade))
-            least = v;
+        for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v))
+            if (e->voice[v].state == VOICE_FADING &&
+                (least < 0 || e->voice[v].fade < e->voice[least].fade))
+                least = v;
         if (least < 0)
             return -1;
         engine_voice_free(e, least);
@@ -139,8 +139,7 @@ void engine_voice_fade(struct tb_engine *e, int v, float seconds)
 static int victim(const struct tb_engine *e)
 {
     int best = -1;
-    FOR_EACH_VOICE(e, v)
-    {
+    for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v)) {
         const struct voice *a = &e->voice[v];
         if (a->state == VOICE_FREE || a->state == VOICE_FADING)
             continue;
