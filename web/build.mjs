@@ -83,7 +83,7 @@ function emit(result) {
     rmSync(options.out, { recursive: true, force: true });
     mkdirSync(options.out, { recursive: true });
     for (const [name, bytes] of files) writeFileSync(join(options.out, name), bytes);
-    const assets = [...files].sort(([a], [b]) => (a < b ? -1 : 1)).map(asset);
+    const assets = [...files].map(asset).sort((a, b) => (a.path < b.path ? -1 : 1));
     const total = assets.reduce((sum, { gzip }) => sum + gzip.length, 0);
     if (total > BUDGET_BYTES && !options.watch)
         throw new Error(`the panel is ${total} bytes gzipped, above ${BUDGET_BYTES}`);
