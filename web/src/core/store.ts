@@ -200,7 +200,6 @@ const socket = new Socket({
         link.value = state;
         if (state === 'open') {
             listener.connected((on) => socket.send({ type: 'listen', on }));
-            socket.subscribe(document.hidden ? TOPICS : VISIBLE_TOPICS);
             patchesChanged.value++;
         } else {
             edits.clear();
@@ -250,5 +249,5 @@ export async function start(): Promise<void> {
             await new Promise((resolve) => setTimeout(resolve, pause));
         }
     }
-    socket.connect(TOPICS);
+    socket.connect(document.hidden ? TOPICS : VISIBLE_TOPICS);
 }

@@ -10,24 +10,28 @@ import { color, operatorColor } from './theme';
 
 /** One voices × block × rate of a run; times in microseconds of a block. */
 interface Case {
+    mode: string;
+    scenario: string;
     voices: number;
     block: number;
-    rate_hz?: number;
-    p50_us?: number;
-    p99_us?: number;
-    p999_us?: number;
-    max_us?: number;
-    share?: number;
-    late?: number;
+    rate_hz: number;
+    p50_us: number;
+    p99_us: number;
+    p999_us: number;
+    max_us: number;
+    /** Of the time that a block plays. */
+    share: { p50: number; p99: number; p999: number; max: number };
+    late: number | null;
 }
 
 interface Run {
-    id: string | number;
-    label?: string;
-    created?: string | number;
-    state?: string;
-    machine?: { cpu?: string; model?: string } & Record<string, unknown>;
-    results?: Case[];
+    id: number;
+    time: number;
+    machine: string;
+    version: string;
+    state: string;
+    detail?: string;
+    result?: { machine?: { model?: string | null; name?: string }; results?: Case[] } | null;
 }
 
 const VOICES = [8, 16, 32, 64];
@@ -127,9 +131,9 @@ function RunLine({ run, on, toggle }: { run: Run; on: boolean; toggle(): void })
             <label>
                 <input type="checkbox" checked={on} onChange={toggle} />
                 <span>
-                    {run.label || run.machine?.cpu || run.machine?.model || `Run ${run.id}`}{' '}
+                    {nameOf(run)}{' '}
                     <small>
-                        {run.created !== undefined && when(run.created)} {run.state}
+                        {when(run.time / 1000)} · {run.state}
                     </small>
                 </span>
             </label>
@@ -145,13 +149,36 @@ function RunLine({ run, on, toggle }: { run: Run; on: boolean; toggle(): void })
     );
 }
 
-function shareOf(one: Case): number {
-    if (one.share !== undefined) return one.share;
-    const deadline = (1e6 * one.block) / (one.rate_hz ?? RATES_HZ[0]!);
-    return (one.p99_us ?? 0) / deadline;
+function nameOf(run: Run): string {
+    return (
+        run.result?.machine?.model ||
+        run.result?.machine?.name ||
+        run.machine ||
+        `Run ${run.version}`
+    );
 }
 
-const micros = (value: number | undefined) => (value === undefined ? '–' : value.toFixed(1));
+/** What is plotted: the plain load, computed as fast as it goes where that was measured. */
+function curve(run: Run): Case[] {
+    const steady = (run.result?.results ?? []).filter(({ scenario }) => scenario === 'steady');
+    const offline = steady.filter(({ mode }) => mode === 'offline');
+    return offline.length ? offline : steady;
+}
+
+const micros = (value: number) => value.toFixed(1);
+
+const HEADS = [
+    'Run',
+    'Mode',
+    'Voices',
+    'Block',
+    'p50 µs',
+    'p99 µs',
+    'p99.9 µs',
+    'max µs',
+    'p99 of deadline',
+    'late',
+];
 
 function Comparison({ runs }: { runs: Run[] }) {
     return (
@@ -161,17 +188,7 @@ function Comparison({ runs }: { runs: Run[] }) {
                 <table>
                     <thead>
                         <tr>
-                            {[
-                                'Run',
-                                'Voices',
-                                'Block',
-                                'p50 µs',
-                                'p99 µs',
-                                'p99.9 µs',
-                                'max µs',
-                                'of deadline',
-                                'late',
-                            ].map((head) => (
+                            {HEADS.map((head) => (
                                 <th key={head} scope="col">
                                     {head}
                                 </th>
@@ -180,16 +197,19 @@ function Comparison({ runs }: { runs: Run[] }) {
                     </thead>
                     <tbody>
                         {runs.flatMap((run, i) =>
-                            (run.results ?? []).map((one) => (
-                                <tr key={`${run.id}-${one.voices}-${one.block}-${one.rate_hz}`}>
-                                    <td class={`op-${i + 1}`}>{run.label || run.id}</td>
+                            (run.result?.results ?? []).map((one, row) => (
+                                <tr key={`${run.id}-${row}`}>
+                                    <td class={`op-${i + 1}`}>{nameOf(run)}</td>
+                                    <td>
+                                        {one.mode} {one.scenario}
+                                    </td>
                                     <td>{one.voices}</td>
                                     <td>{one.block}</td>
                                     <td>{micros(one.p50_us)}</td>
                                     <td>{micros(one.p99_us)}</td>
                                     <td>{micros(one.p999_us)}</td>
                                     <td>{micros(one.max_us)}</td>
-                                    <td>{(100 * shareOf(one)).toFixed(1)} %</td>
+                                    <td>{(100 * one.share.p99).toFixed(2)} %</td>
                                     <td>{one.late ?? '–'}</td>
                                 </tr>
                             )),
@@ -204,10 +224,10 @@ function Comparison({ runs }: { runs: Run[] }) {
 /** A line for each run and block size: p99 as a share of the deadline over voices. */
 function plot(runs: Run[]): Draw {
     return (context, width, height) => {
-        const all = runs.flatMap((run) => run.results ?? []);
+        const all = runs.flatMap(curve);
         if (!all.length) return;
         const most = Math.max(...all.map(({ voices }) => voices));
-        const top = Math.max(0.1, ...all.map(shareOf)) * 1.1;
+        const top = Math.max(0.01, ...all.map(({ share }) => share.p99)) * 1.1;
         const x = (voices: number) => 32 + (voices / most) * (width - 72);
         const y = (share: number) => height - 18 - (share / top) * (height - 28);
         context.font = '11px "Barlow Semi Condensed", system-ui, sans-serif';
@@ -220,16 +240,17 @@ function plot(runs: Run[]): Draw {
         }
         context.fillText(`${most} voices`, width - 80, height - 4);
         runs.forEach((run, i) => {
-            for (const block of new Set((run.results ?? []).map((one) => one.block))) {
-                const line = (run.results ?? []).filter((one) => one.block === block);
+            for (const block of new Set(curve(run).map((one) => one.block))) {
+                const line = curve(run).filter((one) => one.block === block);
                 context.strokeStyle = operatorColor(i + 1);
                 context.lineWidth = 2;
                 context.beginPath();
-                for (const one of line) context.lineTo(x(one.voices), y(shareOf(one)));
+                for (const one of line) context.lineTo(x(one.voices), y(one.share.p99));
                 context.stroke();
                 const last = line[line.length - 1];
                 context.fillStyle = operatorColor(i + 1);
-                if (last) context.fillText(String(block), x(last.voices) + 6, y(shareOf(last)) + 4);
+                if (last)
+                    context.fillText(String(block), x(last.voices) + 6, y(last.share.p99) + 4);
             }
         });
     };
