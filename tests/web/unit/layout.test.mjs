@@ -1,158 +1,158 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import assert from "node:assert/strict";
-import test from "node:test";
-import { load } from "./load.mjs";
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { load } from './load.mjs';
 
-const { diagram, layout } = await load("core/layout");
+const { diagram, layout } = await load('core/layout');
 
 function param(key, more = {}) {
-  return {
-    key,
-    group: "Newcomers",
-    label: key,
-    help: "",
-    unit: "",
-    min: 0,
-    max: 99,
-    default: 0,
-    scale: "int",
-    owner: "patch",
-    ...more,
-  };
+    return {
+        key,
+        group: 'Newcomers',
+        label: key,
+        help: '',
+        unit: '',
+        min: 0,
+        max: 99,
+        default: 0,
+        scale: 'int',
+        owner: 'patch',
+        ...more,
+    };
 }
 
-const ENVELOPE = ["r1", "r2", "r3", "r4", "l1", "l2", "l3", "l4"];
+const ENVELOPE = ['r1', 'r2', 'r3', 'r4', 'l1', 'l2', 'l3', 'l4'];
 
-test("parameters go where their keys say, and none is lost", () => {
-  const params = [
-    param("fm.algorithm"),
-    ...[1, 2].flatMap((n) => [
-      param(`fm.op${n}.level`),
-      param(`fm.op${n}.shine`),
-      ...ENVELOPE.map((stage) => param(`fm.op${n}.eg.${stage}`)),
-    ]),
-    ...ENVELOPE.map((stage) => param(`fm.pitch_eg.${stage}`)),
-    param("lfo.speed"),
-    param("wheel.range"),
-    param("shimmer.mix"),
-    param("master.gain", { owner: "device", unit: "dB" }),
-  ];
-  const { operators, voice, sections, device } = layout({
-    params,
-    algorithms: [],
-  });
-  assert.deepEqual(
-    operators.map(({ number }) => number),
-    [1, 2],
-  );
-  assert.equal(operators[1].envelope.rates[3].key, "fm.op2.eg.r4");
-  assert.deepEqual(
-    operators[0].rest.map(({ key }) => key),
-    ["fm.op1.level", "fm.op1.shine"],
-  );
-  assert.deepEqual(
-    voice.map(({ key }) => key),
-    ["fm.algorithm"],
-  );
-  assert.deepEqual(
-    sections.map(({ title }) => title),
-    ["LFO", "Pitch EG", "Controllers", "Newcomers"],
-  );
-  assert.ok(sections[1].groups[0].envelope);
-  assert.equal(device[0].groups[0].params[0].key, "master.gain");
-  const shown = new Set([
-    ...voice,
-    ...operators.flatMap(({ rest, envelope }) => [
-      ...rest,
-      ...envelope.rates,
-      ...envelope.levels,
-    ]),
-    ...[...sections, ...device].flatMap(({ groups }) =>
-      groups.flatMap(({ params: list, envelope }) => [
-        ...list,
-        ...(envelope ? [...envelope.rates, ...envelope.levels] : []),
-      ]),
-    ),
-  ]);
-  assert.equal(shown.size, params.length);
+test('parameters go where their keys say, and none is lost', () => {
+    const params = [
+        param('fm.algorithm'),
+        ...[1, 2].flatMap((n) => [
+            param(`fm.op${n}.level`),
+            param(`fm.op${n}.shine`),
+            ...ENVELOPE.map((stage) => param(`fm.op${n}.eg.${stage}`)),
+        ]),
+        ...ENVELOPE.map((stage) => param(`fm.pitch_eg.${stage}`)),
+        param('lfo.speed'),
+        param('wheel.range'),
+        param('shimmer.mix'),
+        param('master.gain', { owner: 'device', unit: 'dB' }),
+    ];
+    const { operators, voice, sections, device } = layout({
+        params,
+        algorithms: [],
+    });
+    assert.deepEqual(
+        operators.map(({ number }) => number),
+        [1, 2],
+    );
+    assert.equal(operators[1].envelope.rates[3].key, 'fm.op2.eg.r4');
+    assert.deepEqual(
+        operators[0].rest.map(({ key }) => key),
+        ['fm.op1.level', 'fm.op1.shine'],
+    );
+    assert.deepEqual(
+        voice.map(({ key }) => key),
+        ['fm.algorithm'],
+    );
+    assert.deepEqual(
+        sections.map(({ title }) => title),
+        ['LFO', 'Pitch EG', 'Controllers', 'Newcomers'],
+    );
+    assert.ok(sections[1].groups[0].envelope);
+    assert.equal(device[0].groups[0].params[0].key, 'master.gain');
+    const shown = new Set([
+        ...voice,
+        ...operators.flatMap(({ rest, envelope }) => [
+            ...rest,
+            ...envelope.rates,
+            ...envelope.levels,
+        ]),
+        ...[...sections, ...device].flatMap(({ groups }) =>
+            groups.flatMap(({ params: list, envelope }) => [
+                ...list,
+                ...(envelope ? [...envelope.rates, ...envelope.levels] : []),
+            ]),
+        ),
+    ]);
+    assert.equal(shown.size, params.length);
 });
 
-test("an incomplete envelope stays a row of controls", () => {
-  const params = [param("odd.r1"), param("odd.l1")];
-  const [section] = layout({ params, algorithms: [] }).sections;
-  assert.equal(section.groups[0].envelope, null);
+test('an incomplete envelope stays a row of controls', () => {
+    const params = [param('odd.r1'), param('odd.l1')];
+    const [section] = layout({ params, algorithms: [] }).sections;
+    assert.equal(section.groups[0].envelope, null);
 });
 
 const ALGORITHMS = [
-  {
-    carriers: [1, 3],
-    edges: [
-      [2, 1],
-      [4, 3],
-      [5, 4],
-      [6, 5],
-    ],
-    feedback: [6, 6],
-  },
-  {
-    carriers: [1],
-    edges: [
-      [2, 1],
-      [3, 1],
-      [5, 1],
-      [4, 3],
-      [6, 5],
-    ],
-    feedback: [6, 6],
-  },
-  {
-    carriers: [1, 4, 5],
-    edges: [
-      [2, 1],
-      [3, 2],
-      [6, 4],
-      [6, 5],
-    ],
-    feedback: [6, 6],
-  },
-  {
-    carriers: [1, 2, 4],
-    edges: [
-      [3, 1],
-      [3, 2],
-      [5, 4],
-      [6, 4],
-    ],
-    feedback: [3, 3],
-  },
-  {
-    carriers: [1, 3, 4, 5],
-    edges: [
-      [2, 1],
-      [6, 3],
-      [6, 4],
-      [6, 5],
-    ],
-    feedback: [6, 6],
-  },
-  { carriers: [1, 2, 3, 4, 5, 6], edges: [], feedback: [6, 6] },
+    {
+        carriers: [1, 3],
+        edges: [
+            [2, 1],
+            [4, 3],
+            [5, 4],
+            [6, 5],
+        ],
+        feedback: [6, 6],
+    },
+    {
+        carriers: [1],
+        edges: [
+            [2, 1],
+            [3, 1],
+            [5, 1],
+            [4, 3],
+            [6, 5],
+        ],
+        feedback: [6, 6],
+    },
+    {
+        carriers: [1, 4, 5],
+        edges: [
+            [2, 1],
+            [3, 2],
+            [6, 4],
+            [6, 5],
+        ],
+        feedback: [6, 6],
+    },
+    {
+        carriers: [1, 2, 4],
+        edges: [
+            [3, 1],
+            [3, 2],
+            [5, 4],
+            [6, 4],
+        ],
+        feedback: [3, 3],
+    },
+    {
+        carriers: [1, 3, 4, 5],
+        edges: [
+            [2, 1],
+            [6, 3],
+            [6, 4],
+            [6, 5],
+        ],
+        feedback: [6, 6],
+    },
+    { carriers: [1, 2, 3, 4, 5, 6], edges: [], feedback: [6, 6] },
 ];
 
 for (const algorithm of ALGORITHMS)
-  test(`diagram: ${JSON.stringify(algorithm.edges)}`, () => {
-    const { spots, columns, rows } = diagram(algorithm, 6);
-    assert.equal(spots.length, 6);
-    for (const { operator, row, column } of spots) {
-      assert.equal(row === 0, algorithm.carriers.includes(operator));
-      assert.ok(column >= 0 && column <= columns - 1 && row < rows);
-    }
-    for (const [from, to] of algorithm.edges)
-      assert.ok(spots[from - 1].row > spots[to - 1].row, `${from} above ${to}`);
-    for (const a of spots)
-      for (const b of spots)
-        if (a !== b && a.row === b.row)
-          assert.ok(
-            Math.abs(a.column - b.column) >= 1,
-            `${a.operator} and ${b.operator} overlap`,
-          );
-  });
+    test(`diagram: ${JSON.stringify(algorithm.edges)}`, () => {
+        const { spots, columns, rows } = diagram(algorithm, 6);
+        assert.equal(spots.length, 6);
+        for (const { operator, row, column } of spots) {
+            assert.equal(row === 0, algorithm.carriers.includes(operator));
+            assert.ok(column >= 0 && column <= columns - 1 && row < rows);
+        }
+        for (const [from, to] of algorithm.edges)
+            assert.ok(spots[from - 1].row > spots[to - 1].row, `${from} above ${to}`);
+        for (const a of spots)
+            for (const b of spots)
+                if (a !== b && a.row === b.row)
+                    assert.ok(
+                        Math.abs(a.column - b.column) >= 1,
+                        `${a.operator} and ${b.operator} overlap`,
+                    );
+    });

@@ -1,92 +1,89 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import assert from "node:assert/strict";
-import test from "node:test";
-import { load } from "./load.mjs";
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { load } from './load.mjs';
 
-const { decodeFrame } = await load("core/wire");
+const { decodeFrame } = await load('core/wire');
 
 function head(bytes, kind, count, sequence, version = 1) {
-  const buffer = Buffer.alloc(bytes);
-  buffer.writeUInt8(kind, 0);
-  buffer.writeUInt8(version, 1);
-  buffer.writeUInt16LE(count, 2);
-  buffer.writeUInt32LE(sequence, 4);
-  return buffer;
+    const buffer = Buffer.alloc(bytes);
+    buffer.writeUInt8(kind, 0);
+    buffer.writeUInt8(version, 1);
+    buffer.writeUInt16LE(count, 2);
+    buffer.writeUInt32LE(sequence, 4);
+    return buffer;
 }
 
 const exact = (buffer) =>
-  buffer.buffer.slice(buffer.byteOffset, buffer.byteOffset + buffer.byteLength);
+    buffer.buffer.slice(buffer.byteOffset, buffer.byteOffset + buffer.byteLength);
 
 function telemetry(count) {
-  const buffer = head(52 + 8 * count, 1, count, 77);
-  [0.25, 0.5, 0.125, 0.75, 0.0625, 3.5, 440, -1.5].forEach((v, i) =>
-    buffer.writeFloatLE(v, 8 + 4 * i),
-  );
-  buffer.writeUInt32LE(5, 40);
-  buffer.writeUInt32LE(6, 44);
-  buffer.writeUInt16LE(32, 48);
-  for (let i = 0; i < count; i++) {
-    for (let op = 0; op < 6; op++) buffer.writeUInt8(op * 51, 52 + 8 * i + op);
-    buffer.writeInt8(-48, 52 + 8 * i + 6);
-    buffer.writeInt8(127, 52 + 8 * i + 7);
-  }
-  return buffer;
+    const buffer = head(52 + 8 * count, 1, count, 77);
+    [0.25, 0.5, 0.125, 0.75, 0.0625, 3.5, 440, -1.5].forEach((v, i) =>
+        buffer.writeFloatLE(v, 8 + 4 * i),
+    );
+    buffer.writeUInt32LE(5, 40);
+    buffer.writeUInt32LE(6, 44);
+    buffer.writeUInt16LE(32, 48);
+    for (let i = 0; i < count; i++) {
+        for (let op = 0; op < 6; op++) buffer.writeUInt8(op * 51, 52 + 8 * i + op);
+        buffer.writeInt8(-48, 52 + 8 * i + 6);
+        buffer.writeInt8(127, 52 + 8 * i + 7);
+    }
+    return buffer;
 }
 
-test("telemetry: every field from its place", () => {
-  const frame = decodeFrame(exact(telemetry(2)));
-  assert.deepEqual(frame, {
-    kind: "telemetry",
-    sequence: 77,
-    loadMean: 0.25,
-    loadMax: 0.5,
-    peak: [0.125, 0.75],
-    rms: 0.0625,
-    limiterDb: 3.5,
-    f0Hz: 440,
-    semitones: -1.5,
-    late: 5,
-    xruns: 6,
-    voices: 32,
-    points: Array(2).fill({
-      levels: [0, 0.2, 0.4, 0.6, 0.8, 1],
-      semitones: -12,
-      lfo: 1,
-    }),
-  });
+test('telemetry: every field from its place', () => {
+    const frame = decodeFrame(exact(telemetry(2)));
+    assert.deepEqual(frame, {
+        kind: 'telemetry',
+        sequence: 77,
+        loadMean: 0.25,
+        loadMax: 0.5,
+        peak: [0.125, 0.75],
+        rms: 0.0625,
+        limiterDb: 3.5,
+        f0Hz: 440,
+        semitones: -1.5,
+        late: 5,
+        xruns: 6,
+        voices: 32,
+        points: Array(2).fill({
+            levels: [0, 0.2, 0.4, 0.6, 0.8, 1],
+            semitones: -12,
+            lfo: 1,
+        }),
+    });
 });
 
-test("PCM: stereo frames and a 64-bit position", () => {
-  const buffer = head(24 + 8, 2, 2, 1);
-  buffer.writeUInt32LE(44100, 8);
-  buffer.writeBigUInt64LE(2n ** 40n + 3n, 16);
-  [16384, -32768, 0, 32767].forEach((v, i) =>
-    buffer.writeInt16LE(v, 24 + 2 * i),
-  );
-  const frame = decodeFrame(exact(buffer));
-  assert.equal(frame.rateHz, 44100);
-  assert.equal(frame.frame, 2 ** 40 + 3);
-  assert.deepEqual([...frame.left], [0.5, 0]);
-  assert.deepEqual([...frame.right], [-1, Math.fround(32767 / 32768)]);
+test('PCM: stereo frames and a 64-bit position', () => {
+    const buffer = head(24 + 8, 2, 2, 1);
+    buffer.writeUInt32LE(44100, 8);
+    buffer.writeBigUInt64LE(2n ** 40n + 3n, 16);
+    [16384, -32768, 0, 32767].forEach((v, i) => buffer.writeInt16LE(v, 24 + 2 * i));
+    const frame = decodeFrame(exact(buffer));
+    assert.equal(frame.rateHz, 44100);
+    assert.equal(frame.frame, 2 ** 40 + 3);
+    assert.deepEqual([...frame.left], [0.5, 0]);
+    assert.deepEqual([...frame.right], [-1, Math.fround(32767 / 32768)]);
 });
 
-test("scope: mono samples", () => {
-  const buffer = head(16 + 2 * 3, 3, 3, 9);
-  buffer.writeFloatLE(48000, 8);
-  [8192, -8192, 0].forEach((v, i) => buffer.writeInt16LE(v, 16 + 2 * i));
-  const frame = decodeFrame(exact(buffer));
-  assert.equal(frame.kind, "scope");
-  assert.deepEqual([...frame.samples], [0.25, -0.25, 0]);
+test('scope: mono samples', () => {
+    const buffer = head(16 + 2 * 3, 3, 3, 9);
+    buffer.writeFloatLE(48000, 8);
+    [8192, -8192, 0].forEach((v, i) => buffer.writeInt16LE(v, 16 + 2 * i));
+    const frame = decodeFrame(exact(buffer));
+    assert.equal(frame.kind, 'scope');
+    assert.deepEqual([...frame.samples], [0.25, -0.25, 0]);
 });
 
 for (const [name, buffer] of [
-  ["empty", Buffer.alloc(0)],
-  ["half a head", Buffer.alloc(7)],
-  ["unknown kind", head(64, 9, 0, 0)],
-  ["unknown version", head(52, 1, 0, 0, 2)],
-  ["telemetry cut short", telemetry(3).subarray(0, 75)],
-  ["PCM cut short", head(27, 2, 1, 0)],
-  ["scope cut short", head(17, 3, 1, 0)],
+    ['empty', Buffer.alloc(0)],
+    ['half a head', Buffer.alloc(7)],
+    ['unknown kind', head(64, 9, 0, 0)],
+    ['unknown version', head(52, 1, 0, 0, 2)],
+    ['telemetry cut short', telemetry(3).subarray(0, 75)],
+    ['PCM cut short', head(27, 2, 1, 0)],
+    ['scope cut short', head(17, 3, 1, 0)],
 ])
-  test(`refused: ${name}`, () =>
-    assert.equal(decodeFrame(exact(buffer)), null));
+    test(`refused: ${name}`, () => assert.equal(decodeFrame(exact(buffer)), null));

@@ -161,12 +161,12 @@ export function AlgorithmView({ param }: { param: Param }) {
             <button
                 type="button"
                 class="plain diagram"
-                aria-label={`Algorithm ${number}: ${describe(algorithm)}. Choose another`}
+                aria-label={`Algo ${number}: ${describe(algorithm)}. Choose another`}
                 onClick={() => (choosing.value = true)}
             >
                 <Picture draw={draw} />
                 <span class="caption">
-                    <small>algo</small> <b>{number}</b>
+                    <small>Algo</small> <b>{number}</b>
                 </span>
             </button>
             {choosing.value && (

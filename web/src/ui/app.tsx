@@ -50,6 +50,13 @@ function useMedia(query: string): boolean {
     return matches.value;
 }
 
+function focusSearch(): boolean {
+    const field = document.getElementById(SEARCH_ID) as HTMLInputElement | null;
+    field?.focus();
+    field?.select();
+    return field !== null;
+}
+
 function onShortcut(event: KeyboardEvent): void {
     if ((event.ctrlKey || event.metaKey) && !event.altKey) {
         const key = event.key.toLowerCase();
@@ -71,7 +78,7 @@ function onShortcut(event: KeyboardEvent): void {
     else if (event.key === '/') {
         event.preventDefault();
         tab.value = 'patches';
-        requestAnimationFrame(() => document.getElementById(SEARCH_ID)?.focus());
+        if (!focusSearch()) requestAnimationFrame(focusSearch);
     } else if (event.key === '[' || event.key === ']') void step(event.key === '[' ? -1 : 1);
 }
 

@@ -146,6 +146,8 @@ interface ReadingProps {
 function Reading({ param, typing, onTyping }: ReadingProps) {
     const now = value(param.key).value;
     const field = useRef<HTMLInputElement>(null);
+    const unit = shortUnit(param.unit);
+    const text = `${formatNumber(param, now)} ${unit}`.trim();
     useEffect(() => {
         if (typing) field.current?.select();
     }, [typing]);
@@ -155,11 +157,11 @@ function Reading({ param, typing, onTyping }: ReadingProps) {
                 type="button"
                 class="reading"
                 tabIndex={-1}
-                aria-label={`${param.label}: ${format(param, now)}, type a value`}
+                aria-label={`${text}: ${param.label}, type a value`}
                 onClick={() => onTyping(true)}
             >
                 {formatNumber(param, now)}
-                {param.unit && <small> {shortUnit(param.unit)}</small>}
+                {unit && <small> {unit}</small>}
             </button>
         );
     const commit = (text: string) => {

@@ -14,9 +14,7 @@ interface Props {
 export function Dialog({ title, wide = false, onClose, children }: Props) {
     const dialog = useRef<HTMLDialogElement>(null);
     useEffect(() => {
-        const element = dialog.current!;
-        element.showModal();
-        return () => element.close();
+        dialog.current!.showModal();
     }, []);
     return (
         <dialog

@@ -91,7 +91,7 @@ export function PatchActions() {
                 type="button"
                 class="small compare"
                 aria-pressed={comparing}
-                aria-label="Compare with the saved patch"
+                aria-label="AB: compare with the saved patch"
                 disabled={!modified && !comparing}
                 onClick={() => command({ type: 'compare', on: !comparing })}
             >

@@ -18,7 +18,6 @@ export function ListenButton() {
             type="button"
             class={on ? 'small listen on' : 'small listen'}
             aria-pressed={on}
-            aria-label="Listen here"
             onClick={() =>
                 void attempt(() => listener.toggle(status.peek()?.audio.rate_hz || DEFAULT_RATE_HZ))
             }
@@ -53,12 +52,7 @@ export function StatusBar() {
     const load = now?.load.p99 ?? 0;
     return (
         <div class="statusbar">
-            <button
-                type="button"
-                class="plain"
-                onClick={() => (open.value = true)}
-                aria-label="Status: open details"
-            >
+            <button type="button" class="plain" onClick={() => (open.value = true)}>
                 <span class={`lamp ${link.value}`} />
                 <span class="link" role="status">
                     {LINK_TEXT[link.value]}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What is heard: taps whatever a page plays, and measures it.
+
+/** For page.addInitScript: copies all that goes to the loudspeakers into window.heard. */
+export function tap() {
+    const connect = AudioNode.prototype.connect;
+    window.heard = { blocks: [], rate: 0 };
+    AudioNode.prototype.connect = function (target, ...rest) {
+        const result = connect.call(this, target, ...rest);
+        if (!(target instanceof AudioDestinationNode)) return result;
+        const tapped = this.context.createScriptProcessor(4096, 2, 2);
+        window.heard.rate = this.context.sampleRate;
+        tapped.onaudioprocess = (event) => {
+            window.heard.blocks.push(event.inputBuffer.getChannelData(0).slice());
+            if (window.heard.blocks.length > 64) window.heard.blocks.shift();
+        };
+        connect.call(this, tapped);
+        connect.call(tapped, target);
+        return result;
+    };
+}
+
+/** The next seconds that the page plays. */
+export async function hear(page, seconds) {
+    const { samples, rate } = await page.evaluate(async (wanted) => {
+        window.heard.blocks = [];
+        const enough = Math.ceil((wanted * window.heard.rate) / 4096);
+        while (window.heard.blocks.length < enough)
+            await new Promise((done) => setTimeout(done, 20));
+        return {
+            samples: window.heard.blocks.flatMap((block) => [...block]),
+            rate: window.heard.rate,
+        };
+    }, seconds);
+    return { samples: Float64Array.from(samples), rate };
+}
+
+export function loudnessDb({ samples }) {
+    const power = samples.reduce((sum, v) => sum + v * v, 0) / samples.length;
+    return 10 * Math.log10(power + 1e-20);
+}
+
+/** Fundamental by normalised autocorrelation: the shortest period that is nearly the best. */
+export function fundamentalHz({ samples, rate }) {
+    const n = Math.min(4096, samples.length >> 1);
+    const from = Math.floor(rate / 2000);
+    const to = Math.min(Math.floor(rate / 50), samples.length - n - 1);
+    const likeness = (lag) => {
+        let cross = 0;
+        let a = 0;
+        let b = 0;
+        for (let i = 0; i < n; i++) {
+            cross += samples[i] * samples[i + lag];
+            a += samples[i] ** 2;
+            b += samples[i + lag] ** 2;
+        }
+        return cross / Math.sqrt(a * b + 1e-20);
+    };
+    const curve = [];
+    for (let lag = from; lag <= to; lag++) curve.push(likeness(lag));
+    const best = Math.max(...curve);
+    for (let i = 1; i < curve.length - 1; i++) {
+        if (curve[i] < 0.95 * best || curve[i] < curve[i - 1] || curve[i] < curve[i + 1]) continue;
+        const bend = curve[i - 1] - 2 * curve[i] + curve[i + 1];
+        const shift = bend ? (curve[i - 1] - curve[i + 1]) / (2 * bend) : 0;
+        return rate / (from + i + shift);
+    }
+    return 0;
+}
+
+/** Level in dB at a frequency. */
+export function levelAtDb({ samples, rate }, hz) {
+    let re = 0;
+    let im = 0;
+    for (let i = 0; i < samples.length; i++) {
+        const window = 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / samples.length);
+        re += samples[i] * window * Math.cos((2 * Math.PI * hz * i) / rate);
+        im += samples[i] * window * Math.sin((2 * Math.PI * hz * i) / rate);
+    }
+    return 20 * Math.log10((4 * Math.hypot(re, im)) / samples.length + 1e-12);
+}
