@@ -269,7 +269,7 @@ test('hands on the keyboard only: search, browse, play, panic', async () => {
     await page.evaluate(() => document.activeElement?.blur());
     await page.keyboard.press('/');
     await page.keyboard.type('tub bells');
-    await page.waitForFunction(() => document.querySelectorAll('.row').length === 1);
+    await page.waitForSelector('.row:has-text("TUB BELLS")');
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('Enter');
     await page.waitForFunction(() =>
