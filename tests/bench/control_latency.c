@@ -86,9 +86,10 @@ static int compare(const void *a, const void *b)
 static void print(const char *name, uint64_t *times, size_t n, size_t missed)
 {
     qsort(times, n, sizeof *times, compare);
+    size_t at_p50 = n / 2, at_p99 = n * 99 / 100;
     printf("\"%s\":{\"n\":%zu,\"missed\":%zu,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f}",
-           name, n, missed, n ? (double)times[n / 2] * 1e-6 : 0.0,
-           n ? (double)times[n * 99 / 100] * 1e-6 : 0.0, n ? (double)times[n - 1] * 1e-6 : 0.0);
+           name, n, missed, n ? (double)times[at_p50] * 1e-6 : 0.0,
+           n ? (double)times[at_p99] * 1e-6 : 0.0, n ? (double)times[n - 1] * 1e-6 : 0.0);
 }
 
 /* Rounds of on and off: the times of `on`, each from silence. */

@@ -74,7 +74,8 @@ static void report(int n, int n_stalled, double seconds)
         sum += rate;
     }
     qsort(gaps_us, n_gaps, sizeof *gaps_us, compare);
-    double p99 = n_gaps ? gaps_us[n_gaps * 99 / 100] * 1e-3 : 0.0;
+    size_t at_p99 = n_gaps * 99 / 100;
+    double p99 = n_gaps ? gaps_us[at_p99] * 1e-3 : 0.0;
     double max = n_gaps ? gaps_us[n_gaps - 1] * 1e-3 : 0.0;
     printf("{\"clients\":%d,\"live\":%d,\"live_lost\":%d,\"frames_per_s\":{\"min\":%.2f,"
            "\"mean\":%.2f,\"max\":%.2f},\"gap_ms\":{\"p99\":%.2f,\"max\":%.2f},\"stalled\":%d,"
@@ -112,7 +113,8 @@ int main(int argc, char **argv)
     uint64_t start = now_ns();
     for (int i = 0; i < n; i++)
         clients[i].last_ns = clients[i].n_frames = 0;
-    for (double at = 0.0; at < seconds; at = (double)(now_ns() - start) * 1e-9) {
+    uint64_t end = start + (uint64_t)(seconds * 1e9);
+    while (now_ns() < end) {
         struct epoll_event events[64];
         int got = epoll_wait(epoll, events, 64, 100);
         for (int i = 0; i < got; i++)

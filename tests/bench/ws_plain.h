@@ -53,34 +53,44 @@ static inline size_t ws_length(const struct ws_reader *r)
     return length;
 }
 
+/* Payload: at most n bytes; how many were taken. */
+static inline size_t ws_payload(struct ws_reader *r, const unsigned char *data, size_t n)
+{
+    size_t step = r->skip < n ? r->skip : n;
+    if (r->opcode == 9 && r->n_ping + step <= sizeof r->ping) {
+        memcpy(r->ping + r->n_ping, data, step);
+        r->n_ping += step;
+    }
+    r->skip -= step;
+    if (r->skip == 0 && r->opcode == 9)
+        ws_pong(r);
+    return step;
+}
+
+/* One byte of a head; true when it is whole now. */
+static inline int ws_head(struct ws_reader *r, unsigned char byte)
+{
+    r->head[r->have++] = byte;
+    unsigned length = r->have > 1 ? r->head[1] & 0x7fU : 0;
+    if (r->have < (length < 126 ? 2U : length == 126 ? 4U : 10U))
+        return 0;
+    r->opcode = r->head[0] & 0x0f;
+    r->skip = ws_length(r);
+    r->have = r->n_ping = 0;
+    if (r->skip == 0 && r->opcode == 9)
+        ws_pong(r);
+    return 1;
+}
+
 /* Counts whole heads of binary frames in data[n]. */
 static inline int ws_feed(struct ws_reader *r, const unsigned char *data, size_t n)
 {
     int n_binary = 0;
     for (size_t i = 0; i < n;) {
-        if (r->skip > 0) {
-            size_t step = r->skip < n - i ? r->skip : n - i;
-            if (r->opcode == 9 && r->n_ping + step <= sizeof r->ping) {
-                memcpy(r->ping + r->n_ping, data + i, step);
-                r->n_ping += step;
-            }
-            r->skip -= step;
-            i += step;
-            if (r->skip == 0 && r->opcode == 9)
-                ws_pong(r);
-            continue;
-        }
-        r->head[r->have++] = data[i++];
-        unsigned short_length = r->have > 1 ? r->head[1] & 0x7fU : 0;
-        size_t need = short_length < 126 ? 2 : short_length == 126 ? 4 : 10;
-        if (r->have < need)
-            continue;
-        r->opcode = r->head[0] & 0x0f;
-        r->skip = ws_length(r);
-        r->have = r->n_ping = 0;
-        n_binary += r->opcode == 2;
-        if (r->skip == 0 && r->opcode == 9)
-            ws_pong(r);
+        if (r->skip > 0)
+            i += ws_payload(r, data + i, n - i);
+        else if (ws_head(r, data[i++]))
+            n_binary += r->opcode == 2;
     }
     return n_binary;
 }

@@ -193,7 +193,8 @@ static void a_flood_of_events(void **state)
                              .key = (uint8_t)(40 + i % 40),
                              .source = 2,
                              .value = 90.0F};
-        struct tb_score_event at = {(double)(i / 1000) * 1e-3, i, e};
+        uint32_t ms = i / 1000;
+        struct tb_score_event at = {ms * 1e-3, i, e};
         assert_int_equal(tb_score_add(&score, &at, NULL), TB_OK);
     }
     tb_score_sort(&score);
