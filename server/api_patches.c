@@ -44,7 +44,8 @@ void tb_api_patches_list(struct tb_request *request)
 static void answer_changed(struct tb_request *request, struct tb_patch *patch, unsigned status,
                            enum tb_effect_kind kind)
 {
-    tb_answer_json(request, status, tb_patch_to_json(patch));
+    tb_answer_empty(request, status);
+    request->reply.patch = true;
     tb_answer_etag(request, patch->revision);
     (void)snprintf(request->reply.location, sizeof request->reply.location,
                    status == 201 ? TB_API "/patches/%s" : "%.0s", patch->uuid);

@@ -85,7 +85,8 @@ void tb_api_state_compare(struct tb_request *request)
 
 static void answer_saved(struct tb_request *request, struct tb_patch *patch, unsigned status)
 {
-    tb_answer_json(request, status, tb_patch_to_json(patch));
+    tb_answer_empty(request, status);
+    request->reply.patch = true;
     tb_answer_etag(request, patch->revision);
     if (status == 201)
         (void)snprintf(request->reply.location, sizeof request->reply.location,

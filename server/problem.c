@@ -55,6 +55,7 @@ static void answer(struct tb_request *request, unsigned status, const char *type
         (void)close(reply->fd);
     reply->fd = -1;
     reply->ready = NULL;
+    reply->patch = false;
     reply->status = status;
     reply->type = type;
     reply->data = data;

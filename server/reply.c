@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/gzip.h"
 #include "server/http.h"
+#include "server/patch_json.h"
 #include "server/web.h"
 
 #include <microhttpd.h>
@@ -81,6 +82,8 @@ static void add_headers(struct tb_request *request, struct MHD_Response *respons
 int tb_reply_queue(struct tb_request *request)
 {
     struct tb_reply *reply = &request->reply;
+    if (reply->patch)
+        tb_answer_json(request, reply->status, tb_patch_to_json(&request->effect.patch));
     unsigned class = reply->status / 100;
     request->web->counters.requests[class < 6 ? class : 0]++;
     if (reply->ready) {

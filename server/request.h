@@ -90,6 +90,7 @@ struct tb_reply {
     struct MHD_Response *ready; /* instead of data */
     bool lent;                  /* ready belongs to the cache */
     bool close;
+    bool patch; /* the body is effect.patch, written on the HTTP thread: the store has no time */
     char etag[24];
     char location[96];
     char allow[48];
