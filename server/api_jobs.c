@@ -105,7 +105,8 @@ void tb_api_renders(struct tb_request *request)
     if (status == TB_OK)
         status = tb_job_run(request->web->jobs, &job, &fd, &err);
     if (status != TB_OK) {
-        tb_answer_error(request, &err);
+        tb_answer_problem(request, status == TB_ECORRUPT ? 400 : tb_http_status(status), "%s",
+                          err.text);
         return;
     }
     tb_answer_empty(request, 200);

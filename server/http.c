@@ -24,7 +24,8 @@ enum {
     BODY_BYTES_PER_S = 16384,
     MEMORY = 16384,
     STACK = 512 * 1024,
-    DRAIN_BYTES = 4 * 1024 * 1024,
+    DRAIN_BYTES = 4 * 1024 * 1024, /* of a refused body that are read all the same */
+    REFUSED_BYTES = 64 * 1024,     /* the same for those who may not be here */
     MAX_QUEUED = 256,
 };
 
@@ -211,6 +212,16 @@ static enum MHD_Result take_body(struct tb_request *request, const char *data, s
     return MHD_YES;
 }
 
+/* Is it worth reading a refused body to its end? Else the answer races with what is still coming,
+ * and many clients see only the reset. */
+static bool will_drain(const struct tb_request *request, const char *length)
+{
+    bool known = request->route && request->role >= request->route->role;
+    size_t max = known ? DRAIN_BYTES : REFUSED_BYTES;
+    return length && !request->reply.close && strlen(length) < 12 &&
+           strtoull(length, NULL, 10) <= max;
+}
+
 static enum MHD_Result begin(struct tb_http *http, struct tb_request *request, const char *method)
 {
     request->started = true;
@@ -220,13 +231,15 @@ static enum MHD_Result begin(struct tb_http *http, struct tb_request *request, c
     bool has_body =
         (length && strcmp(length, "0") != 0) ||
         MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Transfer-Encoding");
-    if (request->done && has_body) { /* refused before the body is read: the connection ends */
+    if (request->done && has_body && !will_drain(request, length)) { /* the connection ends */
         request->reply.close = true;
         return (enum MHD_Result)tb_reply_queue(request);
     }
     if (has_body)
         set_deadline(http, request->connection,
-                     HEAD_S + (int64_t)(request->route->max_body / BODY_BYTES_PER_S));
+                     HEAD_S + (request->route && !request->done
+                                   ? (int64_t)(request->route->max_body / BODY_BYTES_PER_S)
+                                   : 0));
     return MHD_YES; /* an answer on the first call would cost the connection */
 }
 

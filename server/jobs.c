@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 enum { POLL_MS = 200, MAX_RESULT = 4 << 20, BENCH_TIMEOUT_S = 7200, TELL_MS = 250 };
+enum { START_TRIES = 100, START_TRY_MS = 30 };
 
 struct tb_jobs {
     struct tb_web *web;
@@ -169,21 +170,34 @@ static enum tb_status follow(struct tb_jobs *jobs, const struct tb_job *job, int
     return status;
 }
 
+/* One job of a kind at a time; the last one may just be on its way out. */
+static enum tb_status start_job(struct tb_jobs *jobs, const struct tb_job *job, int fd,
+                                struct tb_error *err)
+{
+    struct tb_job_request request = {(uint32_t)job->kind};
+    struct tb_link_question question = {
+        .type = TB_LINK_JOB_START, .payload = &request, .size = sizeof request, .fd = fd};
+    enum tb_status status = TB_ECONFLICT;
+    for (int i = 0; i < START_TRIES && status == TB_ECONFLICT; i++) {
+        if (i > 0)
+            (void)poll(NULL, 0, START_TRY_MS);
+        status = tb_link_ask(jobs->web->link, &question, NULL, err);
+    }
+    return status;
+}
+
 enum tb_status tb_job_run(struct tb_jobs *jobs, const struct tb_job *job, int *fd,
                           struct tb_error *err)
 {
     int pair[2];
-    struct tb_job_request request = {(uint32_t)job->kind};
     int spec = spec_file(job->spec);
     if (spec < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
         if (spec >= 0)
             (void)close(spec);
         return tb_fail(err, TB_EIO, "no memory to start a job");
     }
-    struct tb_link_question question = {
-        .type = TB_LINK_JOB_START, .payload = &request, .size = sizeof request, .fd = pair[1]};
     enum tb_status status = send_spec(pair[0], job->kind, spec)
-                                ? tb_link_ask(jobs->web->link, &question, NULL, err)
+                                ? start_job(jobs, job, pair[1], err)
                                 : tb_fail(err, TB_EIO, "the job takes no specification");
     (void)close(pair[1]);
     (void)close(spec);

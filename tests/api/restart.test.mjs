@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What was acknowledged is found again: after kill -9 of the web role, of everything, and a stop.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import net from 'node:net';
+import { Daemon, Socket, sleep } from './lib.mjs';
+
+const d = new Daemon();
+before(() => d.start());
+after(() => d.end());
+
+const state = async () => (await d.api('GET', '/state')).json;
+let uuid;
+
+test('kill -9 of the web role: state, patches and notes go on', async () => {
+    const made = await d.api('POST', '/patches', { name: 'Kept', values: { 'fm.op2.level': 40 } });
+    uuid = made.json.uuid;
+    await d.api('PUT', '/state/patch', { uuid });
+    await d.api('PATCH', '/state', { values: { 'fm.op2.level': 77, 'master.gain': -12 } });
+    await d.api('POST', '/notes', { key: 60, velocity: 100 });
+    await sleep(100);
+    for (let i = 0; i < 3; i++) {
+        await d.killWeb();
+        const now = await state();
+        assert.equal(now.values['fm.op2.level'], 77);
+        assert.equal(now.values['master.gain'], -12);
+        assert.equal(now.patch.uuid, uuid);
+        assert.equal(now.modified, true);
+        await sleep(150);
+        const status = (await d.api('GET', '/status')).json;
+        assert.equal(status.audio.voices, 1, 'the note sounds on');
+        assert.equal(status.audio.late, 0);
+        assert.equal(status.web_restarts, i + 1);
+    }
+    await d.api('DELETE', '/notes/60');
+});
+
+test('notes of players that a crash cut off end', async () => {
+    const c = await Socket.open(d);
+    await c.ask({ type: 'note', on: true, key: 61, velocity: 100 });
+    await d.killWeb();
+    for (let i = 0; i < 60; i++) {
+        await sleep(100);
+        if ((await d.api('GET', '/status')).json.audio.voices === 0) break;
+    }
+    assert.equal((await d.api('GET', '/status')).json.audio.voices, 0);
+});
+
+test('writes acknowledged while the web role is killed are all there', { timeout: 60000 }, async () => {
+    const acknowledged = [];
+    for (let round = 0; round < 5; round++) {
+        let going = true;
+        const write = async (n) => {
+            for (let i = 0; going; i++) {
+                const name = `w${round}-${n}-${i}`;
+                const body = JSON.stringify({ name });
+                const answer = await d
+                    .plain('POST', '/api/v1/patches', {
+                        body,
+                        token: d.token,
+                        headers: { 'Content-Type': 'application/json' },
+                    })
+                    .catch(() => null);
+                if (!answer) return;
+                if (answer.status === 201) acknowledged.push(answer.json.uuid);
+            }
+        };
+        const writers = [0, 1, 2, 3].map(write);
+        await sleep(150 + round * 40);
+        await d.killWeb();
+        going = false;
+        await Promise.all(writers);
+    }
+    assert.ok(acknowledged.length > 50, `${acknowledged.length} writes`);
+    for (const id of acknowledged)
+        assert.equal((await d.api('GET', `/patches/${id}`)).status, 200, `${id} is lost`);
+});
+
+test('a clean stop and kill -9 of everything: the last state returns', { timeout: 60000 }, async () => {
+    await d.api('PUT', '/state/patch', { uuid });
+    await d.api('PATCH', '/state', { values: { 'fm.op2.level': 55 } });
+    const start = Date.now();
+    assert.equal(await d.stop(), 0);
+    assert.ok(Date.now() - start < 2000, `${Date.now() - start} ms`);
+    await d.start();
+    assert.equal((await state()).values['fm.op2.level'], 55);
+    assert.equal((await state()).patch.uuid, uuid);
+
+    await d.api('PATCH', '/state', { values: { 'fm.op2.level': 66 } });
+    await sleep(1300);
+    const web = d.webPid();
+    await d.stop('SIGKILL');
+    await sleep(100);
+    try {
+        process.kill(web, 'SIGKILL');
+    } catch {
+        assert.ok(true, 'it went with its parent');
+    }
+    await d.start();
+    assert.equal((await state()).values['fm.op2.level'], 66);
+    assert.equal((await state()).modified, true);
+});
+
+test('a taken port is passed over, or told', async () => {
+    const holder = net.createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => holder.once('listening', resolve));
+    const { port } = holder.address();
+    const other = new Daemon([`--server.port=${port}`]);
+    const failed = await other.start().then(
+        () => false,
+        () => true,
+    );
+    assert.ok(failed || other.port !== port);
+    if (failed) assert.match(other.output, new RegExp(`server.port: ${port}.*taken`));
+    await other.end();
+    holder.close();
+});
