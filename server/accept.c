@@ -20,7 +20,7 @@
 enum {
     PEEK = 8,
     MAX_PENDING = 256,
-    PENDING_PER_ADDRESS = 64,
+    PENDING_PER_ADDRESS = 192,
     SILENT_S = 5,
     BACKLOG = 64,
     TRIES = 20,

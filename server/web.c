@@ -152,6 +152,8 @@ static int serve(struct tb_web *web, int socket)
         (void)complain(&err, 0);
     if (start_parts(web, store, &err) != TB_OK)
         return complain(&err, 1);
+    if (first && token[0] && tb_link_file_write(web->config.state_dir, web->port, token, &err))
+        (void)complain(&err, 0); /* only the command line misses it */
     (void)printf("listening http://%s:%u\n",
                  is_loopback(web->config.listen) ? web->config.listen : "127.0.0.1", web->port);
     if (first && token[0]) {
@@ -164,6 +166,22 @@ static int serve(struct tb_web *web, int socket)
     (void)close(socket);
     stop_parts(web);
     return 0;
+}
+
+/* After a crash the panel must find the same port again, whatever it was chosen by. */
+static enum tb_status listen_again(struct tb_web *web, int *socket, struct tb_error *err)
+{
+    char url[64], token[64];
+    struct tb_config config = web->config;
+    if (atomic_load(&web->shm->audio.web_restarts) > 0 &&
+        tb_link_file_read(config.state_dir, url, sizeof url, token, sizeof token)) {
+        const char *colon = strrchr(url, ':');
+        config.port = (uint16_t)(colon ? strtoul(colon + 1, NULL, 10) : config.port);
+        config.port_fixed = true;
+        if (tb_accept_listen(&config, socket, &web->port, err) == TB_OK)
+            return TB_OK;
+    }
+    return tb_accept_listen(&web->config, socket, &web->port, err);
 }
 
 int tb_web_main(int argc, char **argv)
@@ -180,7 +198,7 @@ int tb_web_main(int argc, char **argv)
     raise_files();
     if (!take_signals())
         return 1;
-    enum tb_status status = tb_accept_listen(&web.config, &socket, &web.port, &err);
+    enum tb_status status = listen_again(&web, &socket, &err);
     if (status != TB_OK)
         return complain(&err, status == TB_EINVAL ? TB_EXIT_CONFIG : EXIT_UNAVAILABLE);
     tb_hosts_init(&web.hosts, web.port, web.config.hosts);

@@ -13,7 +13,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { MAX_POSTS = 4096, GRACE_S = 2, ORPHANS_A_TICK = 32 };
+enum { MAX_POSTS = 4096 };
 
 /* A text on its way to the service thread. */
 struct tb_post {
@@ -364,18 +364,13 @@ static void on_second(lws_sorted_usec_list_t *sul)
     lws_sul_schedule(ws->context, 0, &ws->second, on_second, LWS_USEC_PER_SEC);
 }
 
-/* Notes of clients that are gone: those whose off found a full ring, and those of the last life of
- * this role, whose players had time to come back. */
+/* Notes of clients that are gone, whose off found a full ring. (When this role dies, the audio role
+ * ends what its players held.) */
 static void release_late(struct tb_ws *ws)
 {
     for (unsigned i = 0; i < TB_WS_CLIENTS; i++)
         if (ws->released[i])
             ws->released[i] = !release_notes(ws, ws->base + i);
-    if (tb_now_ns() - ws->web->started_ns < GRACE_S * 1000000000LL)
-        return;
-    for (unsigned i = 0; i < ORPHANS_A_TICK && ws->orphans > 0; i++)
-        if (release_notes(ws, ws->base - ws->orphans))
-            ws->orphans--;
 }
 
 static void on_tick(lws_sorted_usec_list_t *sul)
@@ -432,7 +427,6 @@ struct tb_ws *tb_ws_new(struct tb_web *web, struct tb_error *err)
     ws->web = web;
     ws->last_post = &ws->posts;
     ws->base = TB_SOURCE_FIRST_CLIENT + lives * TB_WS_GENERATION;
-    ws->orphans = lives ? TB_WS_GENERATION : 0;
     ws->reader = tb_store_open(web->config.state_dir, TB_STORE_READ, NULL, err);
     if (ws->reader && create(ws))
         return ws;

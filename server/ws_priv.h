@@ -72,7 +72,6 @@ struct tb_ws {
     struct tb_session *slots[TB_WS_CLIENTS];
     bool released[TB_WS_CLIENTS]; /* a client is gone, its notes are not off yet */
     uint32_t base;                /* number of the client in slot 0 */
-    unsigned orphans;             /* sources of the last life whose notes may still sound */
     struct tb_store *reader;
     _Atomic unsigned topics, clients;
 };

@@ -309,8 +309,8 @@ export class Socket {
             const opcode = this.rest[0] & 15;
             const payload = this.rest.subarray(head, head + n);
             this.rest = this.rest.subarray(head + n);
-            if (opcode === 1) this.messages.push({ ...JSON.parse(payload.toString()), at: process.hrtime.bigint() });
-            else if (opcode === 2) this.binary.push({ data: Buffer.from(payload), at: process.hrtime.bigint() });
+            if (opcode === 1) this.messages.push({ ...JSON.parse(payload.toString()), at: performance.now() });
+            else if (opcode === 2) this.binary.push({ data: Buffer.from(payload), at: performance.now() });
             else if (opcode === 9 && this.answering) this.socket.write(frame(payload, { opcode: 10 }));
             else if (opcode === 8) this.code = n >= 2 ? payload.readUInt16BE(0) : 0;
         }

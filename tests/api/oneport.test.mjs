@@ -60,7 +60,7 @@ const ROWS = [
     ['silence', () => [[], { wait: 7000 }], (r) => r.closed && r.text === ''],
 ];
 
-test('edge cases', async (t) => {
+test('edge cases', { concurrency: true }, async (t) => {
     await Promise.all(
         ROWS.map(([what, make, fits]) =>
             t.test(what, async () => {

@@ -179,38 +179,39 @@ const closes = async (c, code, ms = 8000) => {
     assert.equal(c.code, code);
 };
 
-test('bad manners are answered with a code', async (t) => {
-    await t.test('no hello', async () => {
+test('bad manners are answered with a code', { concurrency: true }, async (t) => {
+    const all = [];
+    all.push(t.test('no hello', async () => {
         const c = await Socket.open(d, { hello: false });
         await closes(c, 1008);
-    });
-    await t.test('something else first', async () => {
+    }));
+    all.push(t.test('something else first', async () => {
         const c = await Socket.open(d, { hello: false });
         c.send({ type: 'panic' });
         assert.equal((await c.next((m) => m.type === 'error')).status, 403);
         await closes(c, 1008);
-    });
-    await t.test('a wrong token', async () => {
+    }));
+    all.push(t.test('a wrong token', async () => {
         const c = await Socket.open(d, { hello: false });
         c.send({ type: 'hello', token: 'guess' });
         assert.equal((await c.next((m) => m.type === 'error')).status, 403);
         await closes(c, 1008);
-    });
-    await t.test('binary', async () => {
+    }));
+    all.push(t.test('binary', async () => {
         const c = await Socket.open(d);
         c.write(frame('abc', { opcode: 2 }));
         await closes(c, 1003);
-    });
-    await t.test('a flood', async () => {
+    }));
+    all.push(t.test('a flood', async () => {
         const c = await Socket.open(d);
         for (let i = 0; i < 250; i++) c.send({ type: 'ping', t: i });
         await closes(c, 1008);
-    });
-    await t.test('bad UTF-8', async () => {
+    }));
+    all.push(t.test('bad UTF-8', async () => {
         const c = await Socket.open(d);
         c.write(frame(Buffer.from([0xff, 0xfe])));
         await closes(c, 1007);
-    });
+    }));
     for (const [what, data] of [
         ['reserved bits', frame('hi', { rsv: 7 })],
         ['opcode 3', frame('hi', { opcode: 3 })],
@@ -219,11 +220,14 @@ test('bad manners are answered with a code', async (t) => {
         ['a length of 2^63', Buffer.from([0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4])],
         ['garbage', Buffer.alloc(300, 0xee)],
     ])
-        await t.test(what, async () => {
+        all.push(
+            t.test(what, async () => {
             const c = await Socket.open(d);
             c.write(data);
             await c.until(() => c.closed, 16000);
-        });
+        }),
+        );
+    await Promise.all(all);
     assert.equal((await d.api('GET', '/health')).status, 200);
 });
 
