@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// usage: node rest.mjs [SECONDS]  -- prints figures as JSON, ends with 1 where one is missed.
+// At 16 connections: reading one patch (wrk, with token) and durable changes (synchronous=FULL,
+// values that really change, each with the ETag of the last). The client shares the machine.
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import http from 'node:http';
+import { Daemon } from '../api/lib.mjs';
+
+const seconds = Number(process.argv[2] ?? 3);
+const d = await new Daemon().start();
+const uuids = [];
+for (let i = 0; i < 16; i++)
+    uuids.push((await d.api('POST', '/patches', { name: `Bench ${i}` })).json.uuid);
+
+function reads() {
+    const url = `http://127.0.0.1:${d.port}/api/v1/patches/${uuids[0]}`;
+    const token = `Authorization: Bearer ${d.token}`;
+    const text = execFileSync('wrk', ['-t1', '-c16', `-d${seconds}s`, '-H', token, url]).toString();
+    if (/Non-2xx/.test(text)) throw new Error(text);
+    return Number(/Requests\/sec: +([\d.]+)/.exec(text)[1]);
+}
+
+const agent = new http.Agent({ keepAlive: true, maxSockets: 16 });
+function change(uuid, revision) {
+    return new Promise((resolve, reject) => {
+        const body = `{"values":{"fm.feedback":${revision % 8},"fm.algorithm":${(revision % 31) + 1}}}`;
+        const headers = {
+            Authorization: `Bearer ${d.token}`,
+            'Content-Type': 'application/json',
+            'If-Match': `"${revision}"`,
+            'Content-Length': body.length,
+        };
+        const path = `/api/v1/patches/${uuid}`;
+        const options = { host: '127.0.0.1', port: d.port, agent, method: 'PATCH', path, headers };
+        const request = http.request(options, (answer) => {
+            answer.resume();
+            answer.on('end', () => resolve(answer.statusCode));
+        });
+        request.on('error', reject);
+        request.end(body);
+    });
+}
+
+async function changes() {
+    const times = [];
+    const start = performance.now();
+    const end = start + seconds * 1000;
+    await Promise.all(
+        uuids.map(async (uuid) => {
+            for (let revision = 1; performance.now() < end; revision++) {
+                const sent = performance.now();
+                const status = await change(uuid, revision);
+                if (status !== 200) throw new Error(`PATCH: ${status}`);
+                times.push(performance.now() - sent);
+            }
+        }),
+    );
+    const took = (performance.now() - start) / 1000;
+    times.sort((a, b) => a - b);
+    return {
+        per_s: times.length / took,
+        p50_ms: times[Math.floor(times.length / 2)],
+        p99_ms: times[Math.floor(times.length * 0.99)],
+    };
+}
+
+const status = () => readFileSync(`/proc/${d.webPid()}/status`, 'utf8');
+const figures = { reads_per_s: reads(), changes: await changes() };
+figures.web_rss_kib = Number(/VmRSS:\s+(\d+)/.exec(status())[1]);
+figures.goals = { reads_per_s: 40000, changes_per_s: 4000, web_rss_kib: 24576 };
+figures.met =
+    figures.reads_per_s >= figures.goals.reads_per_s &&
+    figures.changes.per_s >= figures.goals.changes_per_s &&
+    figures.web_rss_kib <= figures.goals.web_rss_kib;
+console.log(JSON.stringify(figures, null, 2));
+agent.destroy();
+await d.end();
+process.exit(figures.met ? 0 : 1);
