@@ -30,7 +30,8 @@ enum tb_status tb_db_connect(const char *path, bool write, sqlite3 **db, struct 
     /* Temporary tables in memory: the web role may not write outside its directory. */
     enum tb_status status = tb_db_exec(*db,
                                        "PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON;"
-                                       "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0",
+                                       "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0;"
+                                       "PRAGMA cache_size = -8192",
                                        err);
     if (!status && write)
         status = tb_db_exec(*db,
