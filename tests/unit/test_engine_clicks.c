@@ -4,7 +4,7 @@
  * largest step of the signals before and after. Low sines, so that a step stands out. */
 #include "tests/golden/engine_fixture.h"
 
-#define CLICK 0.05F
+#define CLICK 0.01F
 
 static float largest_step(const float *x, size_t from, size_t to)
 {
