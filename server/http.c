@@ -273,7 +273,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 }
 
 /* libmicrohttpd reports every broken request of others on stderr; they are counted instead. */
-static void on_log(void *cls, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void on_log(void *cls, const char *format,
+                                                         va_list args)
 {
     const struct tb_http *http = cls;
     if (!http->web->config.verbose)

@@ -18,6 +18,7 @@ import sys
 EDGES = {
     "import": 300,
     "config": 150,
+    "edge": 80,
     "link": 40,
     "midi": 60,
     "model_file": 400,
@@ -25,6 +26,7 @@ EDGES = {
     "params": 40,
     "smf": 200,
     "sysex": 250,
+    "ws_message": 120,
 }
 SANITIZERS = "-Db_sanitize=address,undefined"
 

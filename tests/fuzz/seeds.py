@@ -21,6 +21,8 @@ def midi(kind, division, *tracks):
 
 
 END = b"\x00\xff\x2f\x00"
+HELLO = (b'{"type":"hello","token":"AAAAAAAAAAAAAAAAAAAAAA","topics":["state","telemetry"]}'
+         b"\n")
 NOTE = b"\x00\x90\x3c\x64\x60\x3e\x64\x60\x80\x3c\x00\x00\x3e\x00"
 VOICE = bytes([99, 99, 99, 99, 99, 99, 99, 0, 39, 0, 0, 0, 0x38, 0, 0, 2, 0]) * 6 + bytes(
     [99] * 4 + [50] * 4 + [0, 8, 35, 0, 0, 0, 0x31, 24]) + b"INIT VOICE"
@@ -66,6 +68,28 @@ SEEDS = {
         "utf8": b'{"name":"\xc3("}',
         "voice": VOICE,
         "single": b"\xf0\x43\x00\x00\x01\x1b" + bytes(155) + b"\x00\xf7",
+    },
+    "edge": {
+        "good": b"127.0.0.1:8080\nhttp://127.0.0.1:8080\n" + b'{"values":{"fm.feedback":3}}',
+        "named": b"Panel.Example\nhttps://panel.example\n" + b'{"a":[1,2.5,true,null,"x"]}',
+        "foreign": b"127.0.0.1.evil.example:8080\nnull\n" + b'{"a":1,"a":2}',
+        "user": b"evil@localhost:8080\nhttp://evil\n" + b"[" * 40 + b"]" * 40,
+        "six": b"[::1]:8080\nhttp://[::1]:8080\n" + b'{"a":1e999}',
+        "text": b"localhost\n\n" + b'{"\\ud800":"\xff"}',
+    },
+    "ws_message": {
+        "play": HELLO + b'{"type":"note","on":true,"key":60,"velocity":100,"id":1}\n'
+                b'{"type":"bend","value":-0.5}\n{"type":"controller","number":1,"value":1}\n'
+                b'{"type":"pressure","value":0.3}\n{"type":"release"}\n{"type":"panic"}',
+        "edit": HELLO + b'{"type":"set","values":{"fm.feedback":3},"id":"a"}\n{"type":"undo"}\n'
+                b'{"type":"redo"}\n{"type":"compare","on":true}\n'
+                b'{"type":"load","patch":"00000000-0000-4000-8000-000000000000"}',
+        "listen": HELLO + b'{"type":"subscribe","topics":["scope","notes","jobs"]}\n'
+                  b'{"type":"listen","on":true}\n{"type":"ping","t":1.5}',
+        "bad": HELLO + b'{"type":"note","on":1,"key":128,"velocity":0}\n{"type":"bend","value":2}\n'
+               b'{"type":3}\n{}\nx\n{"type":"set","values":[]}\n{"type":"ping","id":{}}',
+        "early": b'{"type":"panic"}',
+        "denied": b'{"type":"hello","token":"x","topics":[]}',
     },
     "link": {
         "done": b"\0" + struct.pack("<IIIIq", 64, 7, 0, 4, -1) + b"x".ljust(160, b"\0") + b"abcd",

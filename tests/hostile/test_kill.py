@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kills and signals at random times: nothing that was acknowledged is lost. usage: test_kill.py TIMBRED
+"""Kills and signals at random times: nothing that was acknowledged is lost.
+
+usage: test_kill.py TIMBRED
 
 TIMBRED_FULL=1 kills the web role 1,000 times instead of 50, and the audio role 100 times, not 10.
 """

@@ -84,7 +84,7 @@ class Limits(unittest.TestCase):
             os.rmdir(folder)
 
     def damage(self, how):
-        """Health after a restart on a damaged database, and whether a patch made before is there."""
+        """Health after a start on a damaged database, and whether an older patch is there."""
         with Daemon(PROGRAM) as daemon:
             status, made = daemon.json("POST", "/patches", {"name": "precious"})
             self.assertEqual(status, 201)

@@ -42,7 +42,8 @@ HANDSHAKES = [
 ]
 
 BAD_UTF8 = {
-    "FF": b"\xff", "continuation": b"\x80", "overlong slash": b"\xc0\xaf", "overlong NUL": b"\xc0\x80",
+    "FF": b"\xff", "continuation": b"\x80", "overlong slash": b"\xc0\xaf",
+    "overlong NUL": b"\xc0\x80",
     "surrogate": b"\xed\xa0\x80", "above 10FFFF": b"\xf4\x90\x80\x80", "cut short": b"a\xc3",
     "five bytes": b"\xf8\x88\x80\x80\x80",
 }
@@ -101,7 +102,8 @@ FRAMES = [
     *((f"bad UTF-8: {name}", frame(TEXT, data), 1007) for name, data in BAD_UTF8.items()),
     ("UTF-8 split between fragments", frame(TEXT, b'{"type":"ping","t":1,"id":"\xc3', fin=False)
      + frame(0, b'\xa9"}'), "open"),
-    *((f"close {code}", closing(code), code) for code in (1000, 1001, 1003, 1007, 1011, 3000, 4999)),
+    *((f"close {code}", closing(code), code)
+      for code in (1000, 1001, 1003, 1007, 1011, 3000, 4999)),
     *((f"close {code}", closing(code), 1002) for code in (0, 999, 1004, 1005, 1006, 1015, 65535)),
 ]
 GAPS = {  # name -> what 4.1.6 does instead
