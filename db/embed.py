@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""usage: embed.py OUTPUT.h FILE...: the migrations, in order, as C arrays (ISO C ends strings at 4095)."""
+"""usage: embed.py OUTPUT.h FILE...: the migrations, in order, as C arrays.
+
+ISO C ends strings at 4095 bytes.
+"""
 import pathlib
 import sys
 

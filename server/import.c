@@ -37,7 +37,7 @@ static void uuid_of(const void *data, size_t size, const void *key, size_t key_s
     b[8] = (uint8_t)((b[8] & 0x3F) | 0x80);
     char *p = uuid;
     for (size_t i = 0; i < sizeof b; i++)
-        p += sprintf(p, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", b[i]);
+        p += snprintf(p, 4, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", b[i]);
 }
 
 /* Players name voices after what they imitate; a first guess at the category spares them sorting

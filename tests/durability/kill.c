@@ -155,7 +155,7 @@ int main(int argc, char **argv)
 {
     const char *kills = getenv("TIMBRED_KILLS");
     bool early = argc > 1 && strcmp(argv[1], "early-ack") == 0;
-    long cycles = argc > 2 ? atol(argv[2]) : kills ? atol(kills) : 100;
+    long cycles = argc > 2 ? strtol(argv[2], NULL, 10) : kills ? strtol(kills, NULL, 10) : 100;
     char directory[] = "/var/tmp/timbred-kill-XXXXXX"; /* a disk, where there is one */
     struct tally tally = {0};
     struct timespec from, to;

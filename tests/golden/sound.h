@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef TB_TESTS_SOUND_H
-#define TB_TESTS_SOUND_H
+#ifndef TB_TESTS_GOLDEN_SOUND_H
+#define TB_TESTS_GOLDEN_SOUND_H
 
 #include <stddef.h>
 
