@@ -38,7 +38,10 @@ const range = (at, key) => at.locator(`input[data-key="${key}"]`).first();
 
 async function loadByName(at, name) {
     await at.fill('#search', name);
-    await at.locator('.row', { hasText: name }).first().click();
+    await at
+        .locator('.row', { has: at.getByText(name, { exact: true }) })
+        .first()
+        .click();
     await at.waitForFunction(
         (wanted) => document.querySelector('h1')?.textContent?.trim() === wanted,
         name,

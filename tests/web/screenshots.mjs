@@ -17,11 +17,28 @@ await daemon.start();
 const browser = await launch();
 mkdirSync(folder, { recursive: true });
 
-/** A keyboard sound of the factory's, else whatever comes first. */
+/** A keyboard sound of the factory's that uses all operators most, and three hearts. */
 async function choose() {
     const { items } = await daemon.api('GET', '/patches?limit=500&sort=name');
-    const wanted = items.find(({ category }) => /key|piano/i.test(category)) ?? items[0];
-    if (wanted) await daemon.api('PUT', '/state/patch', { uuid: wanted.uuid });
+    let wanted = items[0];
+    let most = 0;
+    for (const item of items.filter(({ category }) => /key|piano/i.test(category))) {
+        const { values } = await daemon.api('GET', `/patches/${item.uuid}`);
+        const level = [1, 2, 3, 4, 5, 6].map((n) => values[`fm.op${n}.level`]);
+        const sounding = Math.min(...level) * (values['fm.algorithm'] === 1 ? 0.5 : 1);
+        if (sounding > most) [most, wanted] = [sounding, item];
+    }
+    await daemon.api('PUT', '/state/patch', { uuid: wanted.uuid });
+    for (const { uuid, revision } of items.slice(0, 9).filter((_, i) => i % 4 === 1))
+        await daemon.api(
+            'PATCH',
+            `/patches/${uuid}`,
+            { favourite: true },
+            {
+                'Content-Type': 'application/merge-patch+json',
+                'If-Match': `"${revision}"`,
+            },
+        );
 }
 
 async function picture(name, options) {
@@ -31,7 +48,8 @@ async function picture(name, options) {
         await page.keyboard.down(key);
         await page.waitForTimeout(300);
     }
-    await page.waitForTimeout(1100);
+    if (options.viewport === PHONE) await page.click('[aria-label="Octave up"]');
+    await page.waitForTimeout(250);
     const path = `${folder}/panel-${name}.png`;
     await page.screenshot({ path });
     const { size } = statSync(path);

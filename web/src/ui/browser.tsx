@@ -101,8 +101,12 @@ function Filters() {
 
 function Row({ item }: { item: patches.Item }) {
     const current = patch.value?.uuid === item.uuid;
+    const line = useRef<HTMLLIElement>(null);
+    useEffect(() => {
+        if (current) line.current?.scrollIntoView({ block: 'nearest' });
+    }, [current]);
     return (
-        <li class={current ? 'current' : ''}>
+        <li ref={line} class={current ? 'current' : ''}>
             <button
                 type="button"
                 class="row"

@@ -26,9 +26,9 @@ const drawScope: Draw = (context, width, height) => {
     if (!samples) return;
     const start = trigger(samples);
     const shown = samples.length / 2;
-    let peak = 0.05;
+    let peak = 0.02;
     for (let i = 0; i < shown; i++) peak = Math.max(peak, Math.abs(samples[start + i] ?? 0));
-    const gain = Math.min(4, 1 / peak) * (height / 2 - Math.min(28, height / 6));
+    const gain = Math.min(16, 1 / peak) * (height / 2 - Math.min(28, height / 6));
     const trace = () => {
         context.beginPath();
         for (let i = 0; i < shown; i++) {

@@ -70,7 +70,7 @@ export function StatusBar() {
                             <small>voices</small> {now.voices}
                         </span>
                         <span class="device">
-                            <small>{now.driver}</small> {now.device}
+                            <small>{now.driver}</small> {now.device !== now.driver && now.device}
                             {now.why && <em> {now.why}</em>}
                         </span>
                         <span>
