@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "server/control.h"
+
 #include "server/control_priv.h"
 
 #include "server/shm.h"

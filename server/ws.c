@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "server/ws.h"
+
 #include "server/ws_priv.h"
 
 #include "server/control.h"

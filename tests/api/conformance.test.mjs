@@ -49,7 +49,9 @@ test('the life of a patch', async () => {
     assert.equal(read.json.values['fm.op1.level'], 99, 'defaults fill');
     assert.equal(read.headers.etag, '"1"');
 
-    const again = await d.api('GET', path, undefined, { headers: { 'If-None-Match': '"1"' } });
+    const again = await d.api('GET', path, undefined, {
+        headers: { 'If-None-Match': '"1"' },
+    });
     assert.equal(again.status, 304);
     const packed = await d.plain('GET', `/api/v1${path}`, {
         token: d.token,
@@ -97,7 +99,11 @@ test('the life of a patch', async () => {
 
 test('lists: search, filter, sort, page', async () => {
     for (let i = 0; i < 5; i++)
-        await create({ name: `Zither ${i}`, category: i % 2 ? 'Odd' : 'Even', favourite: i === 3 });
+        await create({
+            name: `Zither ${i}`,
+            category: i % 2 ? 'Odd' : 'Even',
+            favourite: i === 3,
+        });
     const all = await d.api('GET', '/patches?q=zith&sort=name&order=desc&limit=2&offset=1');
     assert.equal(all.json.total, 5);
     assert.deepEqual(
@@ -114,7 +120,9 @@ test('the working copy', async () => {
     const loaded = await d.api('PUT', '/state/patch', { uuid: patch.uuid });
     assert.equal(loaded.json.patch.uuid, patch.uuid);
     assert.equal(loaded.json.modified, false);
-    const edited = await d.api('PATCH', '/state', { values: { 'fm.op2.level': 60 } });
+    const edited = await d.api('PATCH', '/state', {
+        values: { 'fm.op2.level': 60 },
+    });
     assert.equal(edited.json.values['fm.op2.level'], 60);
     assert.ok(edited.json.modified && edited.json.can_undo);
     const undone = await d.api('POST', '/state/undo');
@@ -129,15 +137,22 @@ test('the working copy', async () => {
     assert.equal(mine.json.values['fm.op2.level'], 60);
 
     assert.equal((await d.api('POST', '/state/save')).status, 428);
-    const stale = await d.api('POST', '/state/save', undefined, { headers: { 'If-Match': '"7"' } });
+    const stale = await d.api('POST', '/state/save', undefined, {
+        headers: { 'If-Match': '"7"' },
+    });
     assert.equal(stale.status, 412);
     assert.equal(stale.headers.etag, '"1"');
-    const kept = await d.api('POST', '/state/save', undefined, { headers: { 'If-Match': '"1"' } });
+    const kept = await d.api('POST', '/state/save', undefined, {
+        headers: { 'If-Match': '"1"' },
+    });
     assert.equal(kept.json.values['fm.op2.level'], 60);
     const state = (await d.api('GET', '/state')).json;
     assert.equal(state.modified, false);
     assert.equal(state.patch.revision, 2);
-    const copy = await d.api('POST', '/state/save-as', { name: 'Copy', category: 'Test' });
+    const copy = await d.api('POST', '/state/save-as', {
+        name: 'Copy',
+        category: 'Test',
+    });
     assert.equal(copy.status, 201);
     assert.equal((await d.api('GET', '/state')).json.patch.uuid, copy.json.uuid);
     await d.api('PATCH', '/state', { values: { 'master.gain': -20 } });
@@ -189,17 +204,27 @@ test('imports and exports', async () => {
     assert.equal(bulk.data.length, 4104);
     const json = await d.api('GET', `/exports?uuid=${uuid}`);
     assert.equal(json.json.patches.length, 1);
-    const read = await d.api('POST', '/imports', json.data.toString(), { type: 'application/json' });
+    const read = await d.api('POST', '/imports', json.data.toString(), {
+        type: 'application/json',
+    });
     assert.equal(read.status, 201);
 });
 
 test('banks', async () => {
     const patch = await create({ name: 'In a bank' });
-    const made = await d.api('POST', '/banks', { name: 'Mine', number: 900, patches: [patch.uuid] });
+    const made = await d.api('POST', '/banks', {
+        name: 'Mine',
+        number: 900,
+        patches: [patch.uuid],
+    });
     assert.equal(made.status, 201);
     const path = `/banks/${made.json.uuid}`;
     assert.deepEqual((await d.api('GET', path)).json, made.json);
-    const put = await d.api('PUT', path, { name: 'Ours', number: 901, patches: [patch.uuid] });
+    const put = await d.api('PUT', path, {
+        name: 'Ours',
+        number: 901,
+        patches: [patch.uuid],
+    });
     assert.equal(put.json.name, 'Ours');
     assert.equal((await d.api('GET', `/patches?bank=${made.json.uuid}`)).json.total, 1);
     assert.equal((await d.api('GET', `/exports?bank=${made.json.uuid}`)).json.banks.length, 1);
@@ -211,7 +236,10 @@ test('audio', async () => {
     const devices = (await d.api('GET', '/audio/devices')).json.items;
     assert.ok(devices.some((device) => device.driver === 'null' && device.current));
     assert.equal((await d.api('POST', '/audio/test-tone')).status, 204);
-    const set = await d.api('PUT', '/audio/device', { driver: 'null', block: 128 });
+    const set = await d.api('PUT', '/audio/device', {
+        driver: 'null',
+        block: 128,
+    });
     assert.equal(set.status, 200);
     await sleep(300);
     assert.equal((await d.api('GET', '/status')).json.audio.block, 128);
@@ -219,15 +247,28 @@ test('audio', async () => {
 
 test('a render is a WAV file', async () => {
     const notes = [{ time_s: 0, key: 60, velocity: 100, duration_s: 0.2 }];
-    const wav = await d.api('POST', '/renders', { values: {}, notes, tail_s: 0.1 });
+    const wav = await d.api('POST', '/renders', {
+        values: {},
+        notes,
+        tail_s: 0.1,
+    });
     assert.equal(wav.status, 200);
     assert.equal(wav.data.subarray(0, 4).toString(), 'RIFF');
     assert.ok(wav.data.length > 0.3 * 48000 * 8);
-    assert.ok(wav.data.subarray(100).some((byte) => byte !== 0), 'it sounds');
+    assert.ok(
+        wav.data.subarray(100).some((byte) => byte !== 0),
+        'it sounds',
+    );
 });
 
 test('a benchmark: one at a time, then stored', async () => {
-    const body = { voices: [4], blocks: [64], rates: [48000], seconds: 0.3, paced: false };
+    const body = {
+        voices: [4],
+        blocks: [64],
+        rates: [48000],
+        seconds: 0.3,
+        paced: false,
+    };
     const started = await d.api('POST', '/benchmarks', { ...body, force: true });
     assert.equal(started.status, 202);
     assert.equal((await d.api('POST', '/benchmarks', { ...body, force: true })).status, 409);
@@ -262,7 +303,9 @@ test('backup and restore', async () => {
     assert.equal(backup.status, 200);
     assert.equal(backup.data.subarray(0, 15).toString(), 'SQLite format 3');
     const later = await create({ name: 'After the backup' });
-    const restored = await d.api('PUT', '/backup', backup.data, { type: 'application/vnd.sqlite3' });
+    const restored = await d.api('PUT', '/backup', backup.data, {
+        type: 'application/vnd.sqlite3',
+    });
     assert.equal(restored.status, 200);
     assert.equal((await d.api('GET', `/patches/${before.uuid}`)).status, 200);
     assert.equal((await d.api('GET', `/patches/${later.uuid}`)).status, 404);
@@ -276,7 +319,9 @@ test('the panel is served', async () => {
     assert.match(page.headers['content-security-policy'], /frame-ancestors 'none'/);
     assert.equal(page.headers['x-content-type-options'], 'nosniff');
     assert.match(page.data.toString(), /<!doctype html>/i);
-    const fresh = await d.plain('GET', '/', { headers: { 'If-None-Match': page.headers.etag } });
+    const fresh = await d.plain('GET', '/', {
+        headers: { 'If-None-Match': page.headers.etag },
+    });
     assert.equal(fresh.status, 304);
     assert.equal((await d.plain('GET', '/nothing.js')).status, 404);
 });

@@ -24,7 +24,13 @@ export class Daemon {
     }
 
     async start() {
-        const args = ['serve', '--server.port=0', '--server.listen=127.0.0.1', '--state', this.state];
+        const args = [
+            'serve',
+            '--server.port=0',
+            '--server.listen=127.0.0.1',
+            '--state',
+            this.state,
+        ];
         this.started = process.hrtime.bigint();
         this.child = spawn(program, [...args, '--audio.driver=null', ...this.options], {
             stdio: ['ignore', 'pipe', 'pipe'],
@@ -110,13 +116,24 @@ export class Daemon {
             if (token) all.Authorization = `Bearer ${token}`;
             if (body !== undefined) all['Content-Length'] = Buffer.byteLength(body);
             const request = http.request(
-                { host: '127.0.0.1', port: this.port, method, path, headers: all, agent: this.agent },
+                {
+                    host: '127.0.0.1',
+                    port: this.port,
+                    method,
+                    path,
+                    headers: all,
+                    agent: this.agent,
+                },
                 (answer) => {
                     const chunks = [];
                     answer.on('data', (chunk) => chunks.push(chunk));
                     answer.on('end', () => {
                         const data = Buffer.concat(chunks);
-                        const result = { status: answer.statusCode, headers: answer.headers, data };
+                        const result = {
+                            status: answer.statusCode,
+                            headers: answer.headers,
+                            data,
+                        };
                         if (/json/.test(answer.headers['content-type'] ?? '')) {
                             try {
                                 result.json = JSON.parse(data.toString());
@@ -161,7 +178,11 @@ export class Daemon {
 // Every exchange against the document: path, method, status, type, schema of both bodies.
 export class Validator {
     constructor(document) {
-        this.ajv = new Ajv2020({ strict: false, allErrors: true, formats: { date: true } });
+        this.ajv = new Ajv2020({
+            strict: false,
+            allErrors: true,
+            formats: { date: true },
+        });
         this.ajv.addSchema(document, 'doc');
         this.operations = [];
         for (const [path, methods] of Object.entries(document.paths))
@@ -179,7 +200,9 @@ export class Validator {
         const name = schema.$ref?.replace('#', 'doc#');
         const check = name ? this.ajv.getSchema(name) : this.ajv.compile(schema);
         if (!check(value))
-            throw new Error(`${what}: ${this.ajv.errorsText(check.errors)}\n${JSON.stringify(value)}`);
+            throw new Error(
+                `${what}: ${this.ajv.errorsText(check.errors)}\n${JSON.stringify(value)}`,
+            );
     }
 
     check(method, target, answer, body, bodyType) {
@@ -197,7 +220,8 @@ export class Validator {
             throw new Error(`${what}: status not in the document`);
         const type = (answer.headers['content-type'] ?? '').split(';')[0];
         if (response.content && answer.status !== 304) {
-            if (!response.content[type]) throw new Error(`${what}: type "${type}" not in the document`);
+            if (!response.content[type])
+                throw new Error(`${what}: type "${type}" not in the document`);
             const schema = response.content[type].schema;
             if (schema?.$ref) this.validate(schema, answer.json, what);
         } else if (answer.data.length > 0) {
@@ -229,7 +253,12 @@ export async function raw(port, chunks, { wait = 400, gap = 0, until } = {}) {
         await sleep(10);
     socket.destroy();
     const text = data.toString('latin1');
-    return { text, data, closed, statuses: [...text.matchAll(/HTTP\/1\.[01] (\d{3})/g)].map((m) => +m[1]) };
+    return {
+        text,
+        data,
+        closed,
+        statuses: [...text.matchAll(/HTTP\/1\.[01] (\d{3})/g)].map((m) => +m[1]),
+    };
 }
 
 export const handshake = (port, { path = '/ws', extra = '', host = `127.0.0.1:${port}` } = {}) =>
@@ -263,9 +292,16 @@ export class Socket {
         this.answering = true; // pings
     }
 
-    static async open(daemon, { token = daemon.token, topics = [], hello = true, local, extra } = {}) {
+    static async open(
+        daemon,
+        { token = daemon.token, topics = [], hello = true, local, extra } = {},
+    ) {
         const s = new Socket();
-        s.socket = net.connect({ port: daemon.port, host: '127.0.0.1', localAddress: local });
+        s.socket = net.connect({
+            port: daemon.port,
+            host: '127.0.0.1',
+            localAddress: local,
+        });
         s.socket.setNoDelay(true);
         s.socket.on('error', () => {});
         s.socket.on('close', () => s.#close());
@@ -302,16 +338,24 @@ export class Socket {
             if (this.rest.length < 2) break;
             let n = this.rest[1] & 127;
             let head = 2;
-            if (n === 126) (n = this.rest.length < 4 ? Infinity : this.rest.readUInt16BE(2)), (head = 4);
+            if (n === 126)
+                ((n = this.rest.length < 4 ? Infinity : this.rest.readUInt16BE(2)), (head = 4));
             else if (n === 127)
-                (n = this.rest.length < 10 ? Infinity : Number(this.rest.readBigUInt64BE(2))), (head = 10);
+                ((n = this.rest.length < 10 ? Infinity : Number(this.rest.readBigUInt64BE(2))),
+                    (head = 10));
             if (this.rest.length < head + n) break;
             const opcode = this.rest[0] & 15;
             const payload = this.rest.subarray(head, head + n);
             this.rest = this.rest.subarray(head + n);
-            if (opcode === 1) this.messages.push({ ...JSON.parse(payload.toString()), at: performance.now() });
-            else if (opcode === 2) this.binary.push({ data: Buffer.from(payload), at: performance.now() });
-            else if (opcode === 9 && this.answering) this.socket.write(frame(payload, { opcode: 10 }));
+            if (opcode === 1)
+                this.messages.push({
+                    ...JSON.parse(payload.toString()),
+                    at: performance.now(),
+                });
+            else if (opcode === 2)
+                this.binary.push({ data: Buffer.from(payload), at: performance.now() });
+            else if (opcode === 9 && this.answering)
+                this.socket.write(frame(payload, { opcode: 10 }));
             else if (opcode === 8) this.code = n >= 2 ? payload.readUInt16BE(0) : 0;
         }
         this.#wake();

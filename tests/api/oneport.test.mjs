@@ -19,7 +19,11 @@ const PONG = '\x8a\x01x';
 
 const ROWS = [
     ['plain GET stays open', () => [[health()]], (r) => many(r.text, 1) && !r.closed],
-    ['two requests, one connection', () => [[health(), health()], { gap: 100 }], (r) => many(r.text, 2)],
+    [
+        'two requests, one connection',
+        () => [[health(), health()], { gap: 100 }],
+        (r) => many(r.text, 2),
+    ],
     [
         'four pipelined in one segment',
         () => {
@@ -28,35 +32,110 @@ const ROWS = [
         },
         (r) => many(r.text, 3) && r.statuses.join() === '200,200,401,200',
     ],
-    ['handshake', () => [[handshake(d.port)]], (r) => r.text.includes(ACCEPT) && r.text.includes('timbred.v1')],
-    ['handshake and a frame in one segment', () => [[Buffer.concat([Buffer.from(handshake(d.port)), ping])]], (r) => r.text.includes(PONG)],
+    [
+        'handshake',
+        () => [[handshake(d.port)]],
+        (r) => r.text.includes(ACCEPT) && r.text.includes('timbred.v1'),
+    ],
+    [
+        'handshake and a frame in one segment',
+        () => [[Buffer.concat([Buffer.from(handshake(d.port)), ping])]],
+        (r) => r.text.includes(PONG),
+    ],
     [
         'handshake in crumbs',
         () => {
             const h = handshake(d.port);
-            return [[h.slice(0, 3), h.slice(3, 6), h.slice(6, 9), h.slice(9, 40), h.slice(40)], { gap: 60 }];
+            return [
+                [h.slice(0, 3), h.slice(3, 6), h.slice(6, 9), h.slice(9, 40), h.slice(40)],
+                { gap: 60 },
+            ];
         },
         (r) => / 101 /.test(r.text),
     ],
     ['HTTP byte by byte', () => [[...health()], { gap: 4 }], (r) => many(r.text, 1)],
     ['/wsx is HTTP', () => [[get('/wsx')]], (r) => r.statuses[0] === 404],
-    ['/ws without upgrade', () => [[get('/ws')], { wait: 1500 }], (r) => r.statuses[0] === 426 && r.closed],
-    ['POST /ws', () => [[`POST /ws HTTP/1.1\r\n${host()}Content-Length: 0\r\n\r\n`]], (r) => r.statuses[0] === 426],
-    ['upgrade on a used connection', () => [[health(), handshake(d.port)], { gap: 200, wait: 800 }], (r) => r.statuses.join() === '200,426' && r.closed],
+    [
+        '/ws without upgrade',
+        () => [[get('/ws')], { wait: 1500 }],
+        (r) => r.statuses[0] === 426 && r.closed,
+    ],
+    [
+        'POST /ws',
+        () => [[`POST /ws HTTP/1.1\r\n${host()}Content-Length: 0\r\n\r\n`]],
+        (r) => r.statuses[0] === 426,
+    ],
+    [
+        'upgrade on a used connection',
+        () => [[health(), handshake(d.port)], { gap: 200, wait: 800 }],
+        (r) => r.statuses.join() === '200,426' && r.closed,
+    ],
     ['with a query', () => [[handshake(d.port, { path: '/ws?x=1' })]], (r) => / 101 /.test(r.text)],
-    ['a foreign Origin', () => [[handshake(d.port, { extra: 'Origin: http://evil.example\r\n' })]], (r) => !/ 101 /.test(r.text)],
-    ['a null Origin', () => [[handshake(d.port, { extra: 'Origin: null\r\n' })]], (r) => !/ 101 /.test(r.text)],
-    ['its own Origin', () => [[handshake(d.port, { extra: `Origin: http://127.0.0.1:${d.port}\r\n` })]], (r) => / 101 /.test(r.text)],
-    ['a foreign Host', () => [[handshake(d.port, { host: 'rebind.example' })]], (r) => !/ 101 /.test(r.text)],
-    ['HTTP/1.0 closes', () => [[health().replace('1.1', '1.0')], { wait: 1000 }], (r) => many(r.text, 1) && r.closed],
-    ['half a request and FIN', () => [['GE', null], { wait: 1000 }], (r) => r.closed && r.text === ''],
-    ['OPTIONS *', () => [[`OPTIONS * HTTP/1.1\r\n${host()}\r\n`]], (r) => [400, 404, 405].includes(r.statuses[0])],
-    ['the preface of HTTP/2', () => [['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'], { wait: 1500 }], (r) => r.closed],
-    ['h2c by upgrade', () => [[handshake(d.port).replace('Upgrade: websocket', 'Upgrade: h2c')], { wait: 1500 }], (r) => !/ 101 /.test(r.text)],
-    ['upgrade to nonsense', () => [[handshake(d.port).replace('Upgrade: websocket', 'Upgrade: foo')], { wait: 1500 }], (r) => !/ 101 /.test(r.text)],
-    ['upgrade to nothing', () => [[handshake(d.port).replace('Upgrade: websocket', 'Upgrade: ')], { wait: 1500 }], (r) => !/ 101 /.test(r.text)],
-    ['an unknown subprotocol', () => [[handshake(d.port).replace('timbred.v1', 'chat')], { wait: 1000 }], (r) => !/ 101 /.test(r.text)],
-    ['TLS on the plain port', () => [[Buffer.from('160301020001000101fc0303', 'hex')], { wait: 7000 }], (r) => r.closed],
+    [
+        'a foreign Origin',
+        () => [[handshake(d.port, { extra: 'Origin: http://evil.example\r\n' })]],
+        (r) => !/ 101 /.test(r.text),
+    ],
+    [
+        'a null Origin',
+        () => [[handshake(d.port, { extra: 'Origin: null\r\n' })]],
+        (r) => !/ 101 /.test(r.text),
+    ],
+    [
+        'its own Origin',
+        () => [[handshake(d.port, { extra: `Origin: http://127.0.0.1:${d.port}\r\n` })]],
+        (r) => / 101 /.test(r.text),
+    ],
+    [
+        'a foreign Host',
+        () => [[handshake(d.port, { host: 'rebind.example' })]],
+        (r) => !/ 101 /.test(r.text),
+    ],
+    [
+        'HTTP/1.0 closes',
+        () => [[health().replace('1.1', '1.0')], { wait: 1000 }],
+        (r) => many(r.text, 1) && r.closed,
+    ],
+    [
+        'half a request and FIN',
+        () => [['GE', null], { wait: 1000 }],
+        (r) => r.closed && r.text === '',
+    ],
+    [
+        'OPTIONS *',
+        () => [[`OPTIONS * HTTP/1.1\r\n${host()}\r\n`]],
+        (r) => [400, 404, 405].includes(r.statuses[0]),
+    ],
+    [
+        'the preface of HTTP/2',
+        () => [['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'], { wait: 1500 }],
+        (r) => r.closed,
+    ],
+    [
+        'h2c by upgrade',
+        () => [[handshake(d.port).replace('Upgrade: websocket', 'Upgrade: h2c')], { wait: 1500 }],
+        (r) => !/ 101 /.test(r.text),
+    ],
+    [
+        'upgrade to nonsense',
+        () => [[handshake(d.port).replace('Upgrade: websocket', 'Upgrade: foo')], { wait: 1500 }],
+        (r) => !/ 101 /.test(r.text),
+    ],
+    [
+        'upgrade to nothing',
+        () => [[handshake(d.port).replace('Upgrade: websocket', 'Upgrade: ')], { wait: 1500 }],
+        (r) => !/ 101 /.test(r.text),
+    ],
+    [
+        'an unknown subprotocol',
+        () => [[handshake(d.port).replace('timbred.v1', 'chat')], { wait: 1000 }],
+        (r) => !/ 101 /.test(r.text),
+    ],
+    [
+        'TLS on the plain port',
+        () => [[Buffer.from('160301020001000101fc0303', 'hex')], { wait: 7000 }],
+        (r) => r.closed,
+    ],
     ['silence', () => [[], { wait: 7000 }], (r) => r.closed && r.text === ''],
 ];
 

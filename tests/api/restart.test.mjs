@@ -13,10 +13,15 @@ const state = async () => (await d.api('GET', '/state')).json;
 let uuid;
 
 test('kill -9 of the web role: the state, the port and the sound go on', async () => {
-    const made = await d.api('POST', '/patches', { name: 'Kept', values: { 'fm.op2.level': 40 } });
+    const made = await d.api('POST', '/patches', {
+        name: 'Kept',
+        values: { 'fm.op2.level': 40 },
+    });
     uuid = made.json.uuid;
     await d.api('PUT', '/state/patch', { uuid });
-    await d.api('PATCH', '/state', { values: { 'fm.op2.level': 77, 'master.gain': -12 } });
+    await d.api('PATCH', '/state', {
+        values: { 'fm.op2.level': 77, 'master.gain': -12 },
+    });
     const port = d.port;
     for (let i = 0; i < 3; i++) {
         await d.killWeb();
@@ -43,60 +48,68 @@ test('notes of players that a crash cut off end', async () => {
     assert.equal((await d.api('GET', '/status')).json.audio.voices, 0);
 });
 
-test('writes acknowledged while the web role is killed are all there', { timeout: 60000 }, async () => {
-    const acknowledged = [];
-    for (let round = 0; round < 5; round++) {
-        let going = true;
-        const write = async (n) => {
-            for (let i = 0; going; i++) {
-                const name = `w${round}-${n}-${i}`;
-                const body = JSON.stringify({ name });
-                const answer = await d
-                    .plain('POST', '/api/v1/patches', {
-                        body,
-                        token: d.token,
-                        headers: { 'Content-Type': 'application/json' },
-                    })
-                    .catch(() => null);
-                if (!answer) return;
-                if (answer.status === 201) acknowledged.push(answer.json.uuid);
-            }
-        };
-        const writers = [0, 1, 2, 3].map(write);
-        await sleep(150 + round * 40);
-        await d.killWeb();
-        going = false;
-        await Promise.all(writers);
-    }
-    assert.ok(acknowledged.length > 50, `${acknowledged.length} writes`);
-    for (const id of acknowledged)
-        assert.equal((await d.api('GET', `/patches/${id}`)).status, 200, `${id} is lost`);
-});
+test(
+    'writes acknowledged while the web role is killed are all there',
+    { timeout: 60000 },
+    async () => {
+        const acknowledged = [];
+        for (let round = 0; round < 5; round++) {
+            let going = true;
+            const write = async (n) => {
+                for (let i = 0; going; i++) {
+                    const name = `w${round}-${n}-${i}`;
+                    const body = JSON.stringify({ name });
+                    const answer = await d
+                        .plain('POST', '/api/v1/patches', {
+                            body,
+                            token: d.token,
+                            headers: { 'Content-Type': 'application/json' },
+                        })
+                        .catch(() => null);
+                    if (!answer) return;
+                    if (answer.status === 201) acknowledged.push(answer.json.uuid);
+                }
+            };
+            const writers = [0, 1, 2, 3].map(write);
+            await sleep(150 + round * 40);
+            await d.killWeb();
+            going = false;
+            await Promise.all(writers);
+        }
+        assert.ok(acknowledged.length > 50, `${acknowledged.length} writes`);
+        for (const id of acknowledged)
+            assert.equal((await d.api('GET', `/patches/${id}`)).status, 200, `${id} is lost`);
+    },
+);
 
-test('a clean stop and kill -9 of everything: the last state returns', { timeout: 60000 }, async () => {
-    await d.api('PUT', '/state/patch', { uuid });
-    await d.api('PATCH', '/state', { values: { 'fm.op2.level': 55 } });
-    const start = Date.now();
-    assert.equal(await d.stop(), 0);
-    assert.ok(Date.now() - start < 2000, `${Date.now() - start} ms`);
-    await d.start();
-    assert.equal((await state()).values['fm.op2.level'], 55);
-    assert.equal((await state()).patch.uuid, uuid);
+test(
+    'a clean stop and kill -9 of everything: the last state returns',
+    { timeout: 60000 },
+    async () => {
+        await d.api('PUT', '/state/patch', { uuid });
+        await d.api('PATCH', '/state', { values: { 'fm.op2.level': 55 } });
+        const start = Date.now();
+        assert.equal(await d.stop(), 0);
+        assert.ok(Date.now() - start < 2000, `${Date.now() - start} ms`);
+        await d.start();
+        assert.equal((await state()).values['fm.op2.level'], 55);
+        assert.equal((await state()).patch.uuid, uuid);
 
-    await d.api('PATCH', '/state', { values: { 'fm.op2.level': 66 } });
-    await sleep(1300);
-    const web = d.webPid();
-    await d.stop('SIGKILL');
-    await sleep(100);
-    try {
-        process.kill(web, 'SIGKILL');
-    } catch {
-        assert.ok(true, 'it went with its parent');
-    }
-    await d.start();
-    assert.equal((await state()).values['fm.op2.level'], 66);
-    assert.equal((await state()).modified, true);
-});
+        await d.api('PATCH', '/state', { values: { 'fm.op2.level': 66 } });
+        await sleep(1300);
+        const web = d.webPid();
+        await d.stop('SIGKILL');
+        await sleep(100);
+        try {
+            process.kill(web, 'SIGKILL');
+        } catch {
+            assert.ok(true, 'it went with its parent');
+        }
+        await d.start();
+        assert.equal((await state()).values['fm.op2.level'], 66);
+        assert.equal((await state()).modified, true);
+    },
+);
 
 test('a taken port is passed over, or told', async () => {
     const holder = net.createServer().listen(0, '127.0.0.1');

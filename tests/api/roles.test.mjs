@@ -20,7 +20,8 @@ test('role by operation', async (t) => {
         for (const [method, operation] of Object.entries(methods))
             for (const role of ['open', 'read', 'play', 'admin'])
                 await t.test(`${role} ${method} ${path}`, async () => {
-                    const target = '/api/v1' + path.replace(/\{key\}/, '0').replace(/\{[^}]*\}/g, 'none');
+                    const target =
+                        '/api/v1' + path.replace(/\{key\}/, '0').replace(/\{[^}]*\}/g, 'none');
                     // No body and no type: who may come in is told so, and nothing is done.
                     const write = method !== 'get';
                     const headers = write ? { 'Content-Type': 'text/nothing' } : {};
@@ -34,7 +35,8 @@ test('role by operation', async (t) => {
                         else assert.ok(![401, 403].includes(answer.status), `${answer.status}`);
                     } else {
                         assert.equal(answer.status, role === 'open' ? 401 : 403);
-                        if (role === 'open') assert.match(answer.headers['www-authenticate'], /^Bearer/);
+                        if (role === 'open')
+                            assert.match(answer.headers['www-authenticate'], /^Bearer/);
                     }
                 });
 });

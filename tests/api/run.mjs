@@ -30,5 +30,7 @@ function install() {
 }
 
 install();
-const run = spawnSync(process.execPath, ['--test', ...process.argv.slice(2)], { stdio: 'inherit' });
+const run = spawnSync(process.execPath, ['--test', ...process.argv.slice(2)], {
+    stdio: 'inherit',
+});
 process.exit(run.status ?? 1);

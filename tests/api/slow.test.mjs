@@ -35,7 +35,10 @@ test('dribbled heads and bodies, idle connections: all end', { timeout: 60000 },
     const auth = `Authorization: Bearer ${d.token}\r\nContent-Type: application/json\r\n`;
     const [head, body, ws, idle] = await Promise.all([
         dribble(() => `GET / HTTP/1.1\r\n${host()}X-A: `, 300),
-        dribble(() => `PATCH /api/v1/state HTTP/1.1\r\n${host()}${auth}Content-Length: 60000\r\n\r\n`, 300),
+        dribble(
+            () => `PATCH /api/v1/state HTTP/1.1\r\n${host()}${auth}Content-Length: 60000\r\n\r\n`,
+            300,
+        ),
         dribble(() => `GET /ws HTTP/1.1\r\n${host()}X-A: `, 300),
         dribble(() => `GET /api/v1/health HTTP/1.1\r\n${host()}\r\n`, 60000),
     ]);
@@ -48,7 +51,11 @@ test('dribbled heads and bodies, idle connections: all end', { timeout: 60000 },
 test('300 slow sockets from one address leave the others alone', { timeout: 60000 }, async () => {
     const sockets = [];
     for (let i = 0; i < 300; i++) {
-        const s = net.connect({ port: d.port, host: '127.0.0.1', localAddress: '127.0.0.2' });
+        const s = net.connect({
+            port: d.port,
+            host: '127.0.0.1',
+            localAddress: '127.0.0.2',
+        });
         s.on('error', () => {});
         s.on('connect', () => s.write(`GET / HTTP/1.1\r\n${host()}X: `));
         sockets.push(s);
@@ -69,7 +76,9 @@ test('300 slow sockets from one address leave the others alone', { timeout: 6000
 test('a stalled reader is dropped, the others keep their frames', { timeout: 60000 }, async () => {
     const stalled = [];
     for (let i = 0; i < 20; i++) {
-        const c = await Socket.open(d, { topics: ['telemetry', 'scope', 'status', 'state'] });
+        const c = await Socket.open(d, {
+            topics: ['telemetry', 'scope', 'status', 'state'],
+        });
         c.send({ type: 'listen', on: true });
         c.socket.pause();
         stalled.push(c);
@@ -86,7 +95,10 @@ test('a stalled reader is dropped, the others keep their frames', { timeout: 600
     assert.ok(rate > 25, `${rate} frames/s`);
     const gaps = live.binary.map((m, i, all) => (i ? m.at - all[i - 1].at : 0));
     gaps.sort((a, b) => a - b);
-    assert.ok(gaps[Math.floor(gaps.length * 0.99)] < 120, `gap p99 ${gaps[Math.floor(gaps.length * 0.99)]}`);
+    assert.ok(
+        gaps[Math.floor(gaps.length * 0.99)] < 120,
+        `gap p99 ${gaps[Math.floor(gaps.length * 0.99)]}`,
+    );
     for (const c of stalled) c.end();
     live.end();
 });

@@ -29,7 +29,10 @@ test('state at once, then changes; no echo for the setter', async () => {
         'state',
     );
     await b.next((m) => m.type === 'state');
-    const ack = await a.ask({ type: 'set', values: { 'fm.feedback': 5, 'reverb.mix': 0.25 } });
+    const ack = await a.ask({
+        type: 'set',
+        values: { 'fm.feedback': 5, 'reverb.mix': 0.25 },
+    });
     assert.equal(ack.type, 'ack');
     const heard = await b.next((m) => m.type === 'values');
     assert.deepEqual(heard.values, { 'fm.feedback': 5, 'reverb.mix': 0.25 });
@@ -78,7 +81,13 @@ test('errors name field and bound', async () => {
         assert.equal(answer.status, status, JSON.stringify(answer));
         if (field) assert.equal(answer.field, field);
     }
-    for (const text of ['{', '[]', '1', '{"type":"ping","type":"ping"}', '{"a":'.repeat(40) + '1' + '}'.repeat(40)]) {
+    for (const text of [
+        '{',
+        '[]',
+        '1',
+        '{"type":"ping","type":"ping"}',
+        '{"a":'.repeat(40) + '1' + '}'.repeat(40),
+    ]) {
         c.write(frame(text));
         assert.equal((await c.next((m) => m.type === 'error')).status, 400);
     }
@@ -101,7 +110,14 @@ test('notes belong to their connection', async () => {
     await settles(1);
     await b.ask({ type: 'release' });
     await settles(0);
-    for (const message of [{ type: 'bend', value: -0.5 }, { type: 'controller', number: 1, value: 0.7 }, { type: 'pressure', value: 0.1 }, { type: 'bend', value: 0 }, { type: 'controller', number: 1, value: 0 }, { type: 'pressure', value: 0 }])
+    for (const message of [
+        { type: 'bend', value: -0.5 },
+        { type: 'controller', number: 1, value: 0.7 },
+        { type: 'pressure', value: 0.1 },
+        { type: 'bend', value: 0 },
+        { type: 'controller', number: 1, value: 0 },
+        { type: 'pressure', value: 0 },
+    ])
         assert.equal((await b.ask(message)).type, 'ack');
     await b.ask({ type: 'note', on: true, key: 50, velocity: 90 });
     await listener.ask({ type: 'panic' });
@@ -142,9 +158,18 @@ test('pictures and sound', async () => {
     const t = telemetry.at(-2);
     const count = t.readUInt16LE(2);
     assert.ok(count >= 1 && count <= 16 && t.length === 52 + 8 * count);
-    assert.ok(telemetry.some((m) => Math.abs(m.readFloatLE(8 + 6 * 4) - 440) < 1), 'f0 of A4');
-    assert.ok(telemetry.some((m) => m[52] > 0), 'operator 1 moves');
-    assert.ok(telemetry.some((m) => m.readFloatLE(16) > 0.01), 'peak');
+    assert.ok(
+        telemetry.some((m) => Math.abs(m.readFloatLE(8 + 6 * 4) - 440) < 1),
+        'f0 of A4',
+    );
+    assert.ok(
+        telemetry.some((m) => m[52] > 0),
+        'operator 1 moves',
+    );
+    assert.ok(
+        telemetry.some((m) => m.readFloatLE(16) > 0.01),
+        'peak',
+    );
     assert.equal(scope[0].length, 16 + 2 * 1024);
     assert.equal(scope[0].readFloatLE(8), 48000);
     const frames = pcm.reduce((n, m) => n + m.readUInt16LE(2), 0);
@@ -181,37 +206,49 @@ const closes = async (c, code, ms = 8000) => {
 
 test('bad manners are answered with a code', { concurrency: true }, async (t) => {
     const all = [];
-    all.push(t.test('no hello', async () => {
-        const c = await Socket.open(d, { hello: false });
-        await closes(c, 1008);
-    }));
-    all.push(t.test('something else first', async () => {
-        const c = await Socket.open(d, { hello: false });
-        c.send({ type: 'panic' });
-        assert.equal((await c.next((m) => m.type === 'error')).status, 403);
-        await closes(c, 1008);
-    }));
-    all.push(t.test('a wrong token', async () => {
-        const c = await Socket.open(d, { hello: false });
-        c.send({ type: 'hello', token: 'guess' });
-        assert.equal((await c.next((m) => m.type === 'error')).status, 403);
-        await closes(c, 1008);
-    }));
-    all.push(t.test('binary', async () => {
-        const c = await Socket.open(d);
-        c.write(frame('abc', { opcode: 2 }));
-        await closes(c, 1003);
-    }));
-    all.push(t.test('a flood', async () => {
-        const c = await Socket.open(d);
-        for (let i = 0; i < 250; i++) c.send({ type: 'ping', t: i });
-        await closes(c, 1008);
-    }));
-    all.push(t.test('bad UTF-8', async () => {
-        const c = await Socket.open(d);
-        c.write(frame(Buffer.from([0xff, 0xfe])));
-        await closes(c, 1007);
-    }));
+    all.push(
+        t.test('no hello', async () => {
+            const c = await Socket.open(d, { hello: false });
+            await closes(c, 1008);
+        }),
+    );
+    all.push(
+        t.test('something else first', async () => {
+            const c = await Socket.open(d, { hello: false });
+            c.send({ type: 'panic' });
+            assert.equal((await c.next((m) => m.type === 'error')).status, 403);
+            await closes(c, 1008);
+        }),
+    );
+    all.push(
+        t.test('a wrong token', async () => {
+            const c = await Socket.open(d, { hello: false });
+            c.send({ type: 'hello', token: 'guess' });
+            assert.equal((await c.next((m) => m.type === 'error')).status, 403);
+            await closes(c, 1008);
+        }),
+    );
+    all.push(
+        t.test('binary', async () => {
+            const c = await Socket.open(d);
+            c.write(frame('abc', { opcode: 2 }));
+            await closes(c, 1003);
+        }),
+    );
+    all.push(
+        t.test('a flood', async () => {
+            const c = await Socket.open(d);
+            for (let i = 0; i < 250; i++) c.send({ type: 'ping', t: i });
+            await closes(c, 1008);
+        }),
+    );
+    all.push(
+        t.test('bad UTF-8', async () => {
+            const c = await Socket.open(d);
+            c.write(frame(Buffer.from([0xff, 0xfe])));
+            await closes(c, 1007);
+        }),
+    );
     for (const [what, data] of [
         ['reserved bits', frame('hi', { rsv: 7 })],
         ['opcode 3', frame('hi', { opcode: 3 })],
@@ -222,10 +259,10 @@ test('bad manners are answered with a code', { concurrency: true }, async (t) =>
     ])
         all.push(
             t.test(what, async () => {
-            const c = await Socket.open(d);
-            c.write(data);
-            await c.until(() => c.closed, 16000);
-        }),
+                const c = await Socket.open(d);
+                c.write(data);
+                await c.until(() => c.closed, 16000);
+            }),
         );
     await Promise.all(all);
     assert.equal((await d.api('GET', '/health')).status, 200);

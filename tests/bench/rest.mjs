@@ -32,7 +32,14 @@ function change(uuid, revision) {
             'Content-Length': body.length,
         };
         const path = `/api/v1/patches/${uuid}`;
-        const options = { host: '127.0.0.1', port: d.port, agent, method: 'PATCH', path, headers };
+        const options = {
+            host: '127.0.0.1',
+            port: d.port,
+            agent,
+            method: 'PATCH',
+            path,
+            headers,
+        };
         const request = http.request(options, (answer) => {
             answer.resume();
             answer.on('end', () => resolve(answer.statusCode));
