@@ -112,7 +112,8 @@ void tb_api_renders(struct tb_request *request)
     tb_answer_empty(request, 200);
     request->reply.type = "audio/wav";
     request->reply.fd = fd;
-    (void)strcpy(request->reply.disposition, "attachment; filename=\"render.wav\"");
+    (void)snprintf(request->reply.disposition, sizeof request->reply.disposition,
+                   "attachment; filename=\"render.wav\"");
 }
 
 /* May it run beside what plays? */

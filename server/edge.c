@@ -220,7 +220,7 @@ static bool begin_static(struct tb_request *request, const char *method)
         request->reply.close = true;
     } else if (strcmp(method, "GET") != 0 && !request->head) {
         (void)refuse(request, 405, "method: only GET, HEAD here");
-        (void)strcpy(request->reply.allow, "GET, HEAD");
+        (void)snprintf(request->reply.allow, sizeof request->reply.allow, "GET, HEAD");
     } else {
         tb_static_answer(request);
     }
