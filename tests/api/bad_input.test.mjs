@@ -275,7 +275,8 @@ test('405 names what is allowed', async () => {
 
 const bearer = () => `Bearer ${d.token}`;
 const req = (line, head = '', body = '') =>
-    `${line} HTTP/1.1\r\nHost: 127.0.0.1:${d.port}\r\nAuthorization: ${bearer()}\r\n${head}\r\n${body}`;
+    `${line} HTTP/1.1\r\nHost: 127.0.0.1:${d.port}\r\n` +
+    `Authorization: ${bearer()}\r\n${head}\r\n${body}`;
 const json = 'Content-Type: application/json\r\n';
 const HTTP = [
     ['no Host', () => 'GET /api/v1/health HTTP/1.1\r\n\r\n', [400]],

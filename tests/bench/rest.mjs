@@ -24,7 +24,8 @@ function reads() {
 const agent = new http.Agent({ keepAlive: true, maxSockets: 16 });
 function change(uuid, revision) {
     return new Promise((resolve, reject) => {
-        const body = `{"values":{"fm.feedback":${revision % 8},"fm.algorithm":${(revision % 31) + 1}}}`;
+        const values = { 'fm.feedback': revision % 8, 'fm.algorithm': (revision % 31) + 1 };
+        const body = JSON.stringify({ values });
         const headers = {
             Authorization: `Bearer ${d.token}`,
             'Content-Type': 'application/json',
