@@ -236,7 +236,7 @@ function plot(runs: Run[]): Draw {
         for (const part of [0, 0.5, 1]) {
             const at = y((part * top) / 1.1);
             context.strokeRect(32, at, width - 72, 0);
-            context.fillText(`${((100 * part * top) / 1.1).toFixed(0)} %`, 0, at + 4);
+            context.fillText(`${((100 * part * top) / 1.1).toFixed(1)} %`, 0, at + 4);
         }
         context.fillText(`${most} voices`, width - 80, height - 4);
         runs.forEach((run, i) => {
