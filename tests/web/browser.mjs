@@ -59,7 +59,7 @@ export async function holdKey(page, key, depth, work) {
     }
 }
 
-/** Violations that a person would stumble over. axe is put in through the debugger, past the CSP. */
+/** What a person would stumble over. axe is put in through the debugger, past the CSP. */
 export async function stumbles(page) {
     await page.evaluate(axe);
     const { violations } = await page.evaluate(() => window.axe.run());

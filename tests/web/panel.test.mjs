@@ -173,7 +173,7 @@ test('a ratio is edited with the keyboard, and the spectrum follows', async () =
             await page.waitForTimeout(250);
             return hear(page, 0.4);
         });
-    // With a ratio of 3 the partials are 1, 2, 4, 5, ... times the key: with 2 they are the odd ones.
+    // With a ratio of 3 the partials are 1, 2, 4, 5, ... times the key, with 2 the odd ones.
     const third = await sound();
     const slider = range(page, 'fm.op2.coarse');
     await slider.focus();
@@ -219,7 +219,7 @@ test('two panels stay in sync', async () => {
     await other.context().close();
 });
 
-test('saved under a new name, found again after kill -9, and the panel comes back by itself', async () => {
+test('saved as, found again after kill -9, and the panel comes back by itself', async () => {
     await page.click('button[aria-label="More about this patch"]');
     await page.click('text=Save as …');
     await page.fill('dialog input[name=name]', 'Kept by the panel');

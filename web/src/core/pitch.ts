@@ -79,10 +79,7 @@ export function keyAt(
 }
 
 /** Computer keys by place, so that every layout plays: the row of A is white, that above black. */
-const COMPUTER_KEYS =
-    'KeyA KeyW KeyS KeyE KeyD KeyF KeyT KeyG KeyY KeyH KeyU KeyJ KeyK KeyO KeyL KeyP Semicolon'.split(
-        ' ',
-    );
+const COMPUTER_KEYS = [...'AWSEDFTGYHUJKOLP'].map((letter) => `Key${letter}`).concat('Semicolon');
 
 /** Semitones above the octave's C, or -1. */
 export function computerKey(code: string): number {

@@ -30,7 +30,7 @@ function idOf(param: Param): string {
     return `p-${param.key.replace(/\./g, '-')}`;
 }
 
-/** Relative drag upwards (or to the right on a bar), shift for fine, double tap or hold for the default. */
+/** Relative drag upwards (or rightwards on a bar), shift for fine, double tap for the default. */
 function useDial(param: Param, bar: boolean) {
     const drag = useRef<{ id: number; at: number; share: number; moved: boolean } | null>(null);
     const hold = useRef(0);

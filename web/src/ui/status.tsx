@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import { listener, listening } from '../core/listen';
 import { panic } from '../core/notes';
-import { attempt, link, role, roundTripMs, status } from '../core/store';
+import { attempt, link, role, roundTripMs, status, type Status } from '../core/store';
 import { Dialog } from './dialog';
 import { Icon } from './icons';
 
@@ -10,6 +10,10 @@ const open = signal(false);
 const DEFAULT_RATE_HZ = 48000;
 
 const percent = (share: number) => `${(share * 100).toFixed(share < 0.0995 ? 1 : 0)} %`;
+
+function loadText({ mean, p99, max }: Status['audio']['load']): string {
+    return `${percent(mean)} mean, ${percent(p99)} p99, ${percent(max)} most`;
+}
 
 export function ListenButton() {
     const { on } = listening.value;
@@ -91,8 +95,8 @@ function Details() {
         ? [
               [
                   'Load',
-                  `${percent(audio.load.mean)} mean, ${percent(audio.load.p99)} p99, ${percent(audio.load.max)} most`,
-                  'Time to compute a block, as a share of the time it plays. At 100 % sound would break up.',
+                  loadText(audio.load),
+                  'Time to compute a block as a share of the time it plays; at 100 % sound breaks up.',
               ],
               [
                   'Late blocks',
@@ -109,12 +113,12 @@ function Details() {
               [
                   'Latency',
                   `${audio.latency_ms.toFixed(1)} ms`,
-                  `${audio.periods} × ${audio.block} frames at ${audio.rate_hz} Hz, from key to loudspeaker.`,
+                  `${audio.periods} × ${audio.block} frames at ${audio.rate_hz} Hz, key to loudspeaker.`,
               ],
               [
                   'Real time',
                   audio.realtime ? 'yes' : 'no',
-                  `${audio.locked ? 'Memory locked' : 'Memory not locked'}; CPU ${audio.cpu}; ${audio.kernel} kernels.`,
+                  `Memory ${audio.locked ? '' : 'not '}locked; CPU ${audio.cpu}; ${audio.kernel} kernels.`,
               ],
               [
                   'This panel',
