@@ -96,7 +96,7 @@ function Details() {
               [
                   'Load',
                   loadText(audio.load),
-                  'Time to compute a block as a share of the time it plays; at 100 % sound breaks up.',
+                  'Time to compute a block, as a share of the time it plays.',
               ],
               [
                   'Late blocks',
@@ -113,12 +113,12 @@ function Details() {
               [
                   'Latency',
                   `${audio.latency_ms.toFixed(1)} ms`,
-                  `${audio.periods} × ${audio.block} frames at ${audio.rate_hz} Hz, key to loudspeaker.`,
+                  `${audio.periods} × ${audio.block} frames at ${audio.rate_hz} Hz.`,
               ],
               [
                   'Real time',
                   audio.realtime ? 'yes' : 'no',
-                  `Memory ${audio.locked ? '' : 'not '}locked; CPU ${audio.cpu}; ${audio.kernel} kernels.`,
+                  `Memory ${audio.locked ? '' : 'not '}locked; ${audio.kernel} on CPU ${audio.cpu}.`,
               ],
               [
                   'This panel',
