@@ -118,7 +118,7 @@ function Details() {
               [
                   'Real time',
                   audio.realtime ? 'yes' : 'no',
-                  `Memory ${audio.locked ? '' : 'not '}locked; ${audio.kernel} on CPU ${audio.cpu}.`,
+                  `memory ${audio.locked ? '' : 'not '}locked; ${audio.kernel}, CPU ${audio.cpu}.`,
               ],
               [
                   'This panel',
