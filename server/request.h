@@ -26,7 +26,13 @@ enum tb_role { TB_ROLE_OPEN, TB_ROLE_READ, TB_ROLE_PLAY, TB_ROLE_ADMIN };
 enum tb_where { TB_WHERE_NOW, TB_WHERE_STORE, TB_WHERE_ALONE, TB_WHERE_SLOW };
 
 /* What a request carries. MERGE takes application/json too. */
-enum tb_carries { TB_CARRIES_NONE, TB_CARRIES_JSON, TB_CARRIES_MERGE, TB_CARRIES_IMPORT, TB_CARRIES_FILE };
+enum tb_carries {
+    TB_CARRIES_NONE,
+    TB_CARRIES_JSON,
+    TB_CARRIES_MERGE,
+    TB_CARRIES_IMPORT,
+    TB_CARRIES_FILE
+};
 
 enum { TB_NEEDS_IF_MATCH = 1, TB_GIVES_ETAG = 2 }; /* route flags */
 
@@ -86,7 +92,7 @@ struct tb_reply {
     const char *type;
     char *data; /* owned, malloc */
     size_t size;
-    int fd; /* a file instead of data, or -1; owned */
+    int fd;                     /* a file instead of data, or -1; owned */
     struct MHD_Response *ready; /* instead of data */
     bool lent;                  /* ready belongs to the cache */
     bool close;
