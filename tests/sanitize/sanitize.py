@@ -13,7 +13,8 @@ import subprocess
 import sys
 
 OPTIONS = {
-    "address": {"ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
+    # not detect_stack_use_after_return: gcc 12's second stack does not align AVX-512 vectors
+    "address": {"ASAN_OPTIONS": "strict_string_checks=1",
                 "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"},
     "thread": {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"},
 }
