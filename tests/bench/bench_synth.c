@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dsp/analysis.h"
 #include "dsp/hpn.h"
 #include "dsp/noise.h"
 #include "dsp/reverb_learned.h"
@@ -32,6 +33,7 @@ struct voice {
     struct tb_hpn hpn;
     struct tb_noise noise;
     struct tb_wavetable wavetable;
+    struct tb_analysis *analysis;
     float f0[192], weight[192], out[192];
     float levels[TB_SYNTH_MAX_HARMONICS + 16], magnitudes[80];
 };
@@ -57,6 +59,15 @@ static void run_wavetable(struct voice *v)
 {
     tb_wavetable_frame(&v->wavetable, v->levels, v->f0[0]);
     tb_wavetable_render(&v->wavetable, v->f0, v->weight, v->out, 192);
+}
+
+static void run_analysis(struct voice *v)
+{
+    struct tb_analysis_frame frames[2];
+    float in[192];
+    for (int i = 0; i < 192; i++)
+        in[i] = (float)(i % 64) / 64; /* 750 Hz at 48 kHz */
+    (void)tb_analysis_process(v->analysis, in, 192, frames, 2);
 }
 
 static void run_levels(struct voice *v)
@@ -134,8 +145,14 @@ static void bench_cpu(enum tb_nn_cpu cpu)
     struct tb_noise_shape *at_48k = tb_noise_shape_new(kernels, 65, 16000, 48000);
     tb_hpn_init(&v.hpn, kernels, 100, 0.5f);
     tb_hpn_frame(&v.hpn, v.levels);
-    if (!shape || !at_16k || !at_48k || !tb_wavetable_init(&v.wavetable, shape, 0.5f) ||
-        !tb_noise_init(&v.noise, at_16k, 1))
+    v.analysis = tb_analysis_new(&(struct tb_analysis_config){.rate_hz = 48000,
+                                                              .gate_db = -60,
+                                                              .n_fft = 2048,
+                                                              .reference_db = 20.7f,
+                                                              .floor_db = -80},
+                                 NULL);
+    if (!v.analysis || !shape || !at_16k || !at_48k ||
+        !tb_wavetable_init(&v.wavetable, shape, 0.5f) || !tb_noise_init(&v.noise, at_16k, 1))
         exit(1);
     printf("    {\"cpu\": \"%s\"", tb_nn_cpu_name(cpu));
     report("harmonic_sample", &v, run_bank, 19200);
@@ -146,11 +163,13 @@ static void bench_cpu(enum tb_nn_cpu cpu)
         exit(1);
     report("noise_65_bands_192_samples_48k", &v, run_noise_48k, 1);
     report("wavetable_20_tables_192_samples", &v, run_wavetable, 1);
+    report("pitch_and_loudness_frame", &v, run_analysis, 1);
     bench_reverb(cpu);
     printf("}");
     tb_noise_clear(&v.noise);
     tb_wavetable_clear(&v.wavetable);
     tb_wavetables_free(shape);
+    tb_analysis_free(v.analysis);
     tb_noise_shape_free(at_16k);
     tb_noise_shape_free(at_48k);
 }

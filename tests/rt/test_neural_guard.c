@@ -2,6 +2,7 @@
  *
  * The blocks of the neural synthesisers under the guard, with every kernel of this machine: pitches
  * that are no numbers, blocks of any length, reverb through all its partitions. */
+#include "dsp/analysis.h"
 #include "dsp/hpn.h"
 #include "dsp/neural_controls.h"
 #include "dsp/noise.h"
@@ -23,6 +24,7 @@ struct blocks {
     struct tb_noise noise;
     struct tb_wavetable wavetable;
     struct tb_learned_reverb *reverb;
+    struct tb_analysis *analysis;
     struct tb_noise_shape *noise_shape;
     struct tb_wavetables *tables;
     float raw[144], f0[LONGEST], weight[LONGEST], out[LONGEST], wet[LONGEST];
@@ -41,7 +43,11 @@ static void build(struct blocks *b, enum tb_nn_cpu cpu)
     b->noise_shape = tb_noise_shape_new(kernels, 65, 16000, 48000);
     b->tables = tb_wavetables_new(kernels, tables[0], 4, 64);
     b->reverb = tb_learned_reverb_new(impulse, IMPULSE, 48000, 48000, cpu);
-    assert_true(b->noise_shape && b->tables && b->reverb);
+    b->analysis = tb_analysis_new(
+        &(struct tb_analysis_config){
+            .rate_hz = 44100, .gate_db = -60, .n_fft = 2048, .floor_db = -80},
+        NULL);
+    assert_true(b->noise_shape && b->tables && b->reverb && b->analysis);
     assert_true(tb_noise_init(&b->noise, b->noise_shape, 3));
     assert_true(tb_wavetable_init(&b->wavetable, b->tables, 0.5f));
 }
@@ -70,7 +76,10 @@ static void render(struct blocks *b, int round, size_t n)
     tb_wavetable_frame(&b->wavetable, amp, f0);
     tb_wavetable_render(&b->wavetable, b->f0, b->weight, b->out, n);
     tb_learned_reverb_process(b->reverb, b->out, b->wet, n);
+    struct tb_analysis_frame frames[4];
+    (void)tb_analysis_process(b->analysis, round % 9 == 4 ? b->f0 : b->out, n, frames, 4);
     if (round % 100 == 99) {
+        tb_analysis_reset(b->analysis);
         tb_hpn_reset(&b->hpn);
         tb_noise_reset(&b->noise);
         tb_wavetable_reset(&b->wavetable);
@@ -100,6 +109,7 @@ static void blocks_do_nothing_forbidden(void **state)
         tb_noise_shape_free(b.noise_shape);
         tb_wavetables_free(b.tables);
         tb_learned_reverb_free(b.reverb);
+        tb_analysis_free(b.analysis);
     }
     assert_true(kernels > 0 && tb_guard_regions() > 0);
 }

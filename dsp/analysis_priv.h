@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TB_DSP_ANALYSIS_PRIV_H
+#define TB_DSP_ANALYSIS_PRIV_H
+
+#include "dsp/analysis.h"
+#include "dsp/synth_kernels.h"
+
+enum {
+    TB_PITCH_SHORT = 400, /* 25 ms: pitches from 100 Hz */
+    TB_PITCH_LONG = 800,  /* 50 ms: pitches from 50 Hz */
+    TB_PITCH_LAGS = 352,
+    TB_PITCH_SLACK = 64,
+    TB_PITCH_STEPS = 8, /* between two samples */
+    TB_PITCH_SINC = 16, /* taps of the interpolation */
+    TB_ANALYSIS_HISTORY = TB_ANALYSIS_MAX_FFT,
+};
+
+/* Fractional lags of the autocorrelation's peaks. */
+struct tb_pitch {
+    const struct tb_synth_kernels *kernels;
+    float last_period; /* samples at 16 kHz, 0: none */
+    unsigned age;      /* frames since it was found */
+    unsigned loud;     /* frames above the gate */
+    float doubt;       /* 0..1: how often the short period was not good enough */
+    float x[TB_PITCH_LONG + TB_PITCH_LAGS + TB_PITCH_SLACK];
+    float reversed[TB_PITCH_LONG];
+    float nsdf[TB_PITCH_LAGS + TB_PITCH_SLACK];
+    float sinc[TB_PITCH_STEPS][TB_PITCH_SINC];
+};
+
+struct tb_loudness {
+    enum tb_analysis_loudness kind;
+    unsigned n_fft;
+    float reference_db, floor_db;
+    float *window; /* [n_fft] periodic Hann */
+    float *weight; /* [n_fft / 2 + 1] dB, or gain of power for Magenta */
+    float *cosine; /* [n_fft / 2 + 1] of k / n_fft turns */
+    float *sine;
+    float *re, *im;  /* [n_fft / 2 + 1] */
+    unsigned *order; /* [n_fft / 2] bit reversal */
+};
+
+struct tb_analysis {
+    struct tb_analysis_config config;
+    unsigned up, down; /* 16000 / rate as a fraction */
+    unsigned taps;     /* a phase; a multiple of 16 */
+    float *filter;     /* [up][taps], newest sample first */
+    float *input;      /* [2 * taps] every sample twice, so that the newest taps lie together */
+    unsigned at;       /* next place in input */
+    unsigned phase;    /* 0..up - 1 or more: input samples to wait for */
+    float history[2 * TB_ANALYSIS_HISTORY]; /* 16 kHz, every sample twice */
+    unsigned newest;                        /* next place */
+    unsigned filled;                        /* of the current hop */
+    float gate;                             /* mean power */
+    struct tb_pitch pitch;
+    struct tb_loudness loudness;
+};
+
+/* RT. newest points behind the newest sample of at least TB_PITCH_LONG. */
+TB_RT void tb_pitch_frame(struct tb_pitch *pitch, const float *newest, float gate,
+                          struct tb_analysis_frame *frame);
+TB_RT void tb_pitch_reset(struct tb_pitch *pitch);
+
+/* RT. newest points behind the newest of n_fft samples. */
+TB_RT float tb_loudness_frame(struct tb_loudness *loudness, const float *newest);
+
+/* Control thread. */
+void tb_pitch_init(struct tb_pitch *pitch);
+bool tb_loudness_init(struct tb_loudness *l, const struct tb_analysis_config *config);
+void tb_loudness_clear(struct tb_loudness *l);
+
+#endif
