@@ -25,7 +25,7 @@ static void transform(const struct tb_loudness *l, unsigned n)
 /* Power of bin k of the real transform, from the transform of even and odd samples. */
 static float power_of(const struct tb_loudness *l, unsigned k)
 {
-    const unsigned half = l->n_fft / 2, i = k % half, j = (half - i) % half;
+    const unsigned half = l->n_fft / 2, i = k & (half - 1), j = (half - i) & (half - 1);
     const float er = 0.5f * (l->re[i] + l->re[j]), ei = 0.5f * (l->im[i] - l->im[j]);
     const float dr = 0.5f * (l->im[i] + l->im[j]), di = -0.5f * (l->re[i] - l->re[j]);
     const float wr = l->cosine[k], wi = -l->sine[k];

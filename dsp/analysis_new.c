@@ -65,9 +65,9 @@ void tb_pitch_init(struct tb_pitch *p)
 {
     for (int s = 0; s < TB_PITCH_STEPS; s++)
         for (int k = 0; k < TB_PITCH_SINC; k++) {
-            const float d =
-                3.14159265f * ((float)(k - TB_PITCH_SINC / 2 + 1) - (float)s / TB_PITCH_STEPS);
-            const float window = 0.5f + 0.5f * cosf(d / (TB_PITCH_SINC / 2));
+            const int side = TB_PITCH_SINC / 2, whole = k - side + 1;
+            const float d = 3.14159265f * ((float)whole - (float)s / TB_PITCH_STEPS);
+            const float window = 0.5f + 0.5f * cosf(d / (float)side);
             p->sinc[s][k] = window * (fabsf(d) < 1e-6f ? 1 : sinf(d) / d);
         }
 }

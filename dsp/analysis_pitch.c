@@ -83,7 +83,8 @@ static struct peak refine(const struct tb_pitch *p, unsigned t)
     const float curve = a - 2 * b + c;
     float shift = curve < -1e-9f ? 0.5f * (a - c) / curve : 0;
     shift = shift < -1 ? -1 : shift > 1 ? 1 : shift;
-    const float step = (float)(best - TB_PITCH_STEPS / 2 - 1) + shift;
+    const int whole = best - TB_PITCH_STEPS / 2 - 1;
+    const float step = (float)whole + shift;
     return (struct peak){(float)t + step / TB_PITCH_STEPS, b - 0.25f * (a - c) * shift};
 }
 
@@ -141,7 +142,10 @@ static struct peak choose(struct tb_pitch *p, const struct peak *peaks, unsigned
 static float measure_long(const struct tb_pitch *p, unsigned lags, float period)
 {
     const float *nsdf = p->nsdf;
-    for (float times = 2; period * times + 2 < (float)lags && times <= 64; times *= 2) {
+    for (unsigned n = 2; n <= 64; n *= 2) {
+        const float times = (float)n;
+        if (period * times + 2 >= (float)lags)
+            break;
         const unsigned guess = (unsigned)(period * times + 0.5f);
         unsigned best = guess;
         for (unsigned t = guess > 2 ? guess - 2 : 1; t <= guess + 2 && t + 1 < lags; t++)

@@ -47,12 +47,13 @@ void tb_resample_impulse(const float *in, size_t n, float from_hz, float to_hz, 
     const double beta = 12, whole = bessel_i0(beta);
     for (size_t i = 0; i < m; i++) {
         const double at = (double)i * step;
-        const double low = ceil(at - reach), high = floor(at + reach);
+        const size_t low = at > reach ? (size_t)ceil(at - reach) : 0;
+        const size_t high = (size_t)floor(at + reach);
         double sum = 0;
-        for (double k = low > 0 ? low : 0; k <= high && k < (double)n; k++) {
-            const double d = at - k, u = d / reach;
+        for (size_t k = low; k <= high && k < n; k++) {
+            const double d = at - (double)k, u = d / reach;
             const double sinc = d == 0 ? 1 : sin(PI * cut * d) / (PI * cut * d);
-            sum += (double)in[(size_t)k] * cut * sinc * bessel_i0(beta * sqrt(1 - u * u)) / whole;
+            sum += (double)in[k] * cut * sinc * bessel_i0(beta * sqrt(1 - u * u)) / whole;
         }
         out[i] = (float)(sum * step);
     }

@@ -271,30 +271,40 @@ TB_INLINE void butterfly4(const struct tb_pass *p, size_t at, size_t i, const bo
     put(p->x, at + 3 * d, e);
 }
 
+/* x[0..3] times 1, w, w^2, w^3 or their conjugates: sign 1 or -1. */
+static void narrow_turn(const struct tb_pass *p, size_t i, float sign, float x[2][4])
+{
+    for (size_t k = 1; k < 4; k++) {
+        const float re = p->twiddle[(2 * k - 2) * p->d + i];
+        const float im = sign * p->twiddle[(2 * k - 1) * p->d + i];
+        const float turned = x[0][k] * re - x[1][k] * im;
+        x[1][k] = x[0][k] * im + x[1][k] * re;
+        x[0][k] = turned;
+    }
+}
+
 /* The same where d is less than a vector, which is only the ends of short transforms. */
 static void narrow4(const struct tb_pass *p, size_t at, bool inverse)
 {
     const size_t d = p->d;
+    const float sign = inverse ? -1.0f : 1.0f;
     float *re = p->x.re + at, *im = p->x.im + at;
     for (size_t i = 0; i < d; i++) {
-        float r[4], m[4];
+        float x[2][4] = {{re[i], re[i + d], re[i + 2 * d], re[i + 3 * d]},
+                         {im[i], im[i + d], im[i + 2 * d], im[i + 3 * d]}};
+        if (inverse)
+            narrow_turn(p, i, -1, x);
+        const float sr = x[0][0] + x[0][2], sm = x[1][0] + x[1][2];
+        const float tr = x[0][0] - x[0][2], tm = x[1][0] - x[1][2];
+        const float ur = x[0][1] + x[0][3], um = x[1][1] + x[1][3];
+        const float vr = sign * (x[1][1] - x[1][3]), vm = -sign * (x[0][1] - x[0][3]);
+        float y[2][4] = {{sr + ur, tr + vr, sr - ur, tr - vr},
+                         {sm + um, tm + vm, sm - um, tm - vm}};
+        if (!inverse)
+            narrow_turn(p, i, 1, y);
         for (size_t k = 0; k < 4; k++) {
-            const float w_re = k ? p->twiddle[(2 * k - 2) * d + i] : 1;
-            const float w_im = k ? p->twiddle[(2 * k - 1) * d + i] : 0;
-            r[k] = inverse ? re[i + k * d] * w_re + im[i + k * d] * w_im : re[i + k * d];
-            m[k] = inverse ? im[i + k * d] * w_re - re[i + k * d] * w_im : im[i + k * d];
-        }
-        const float sign = inverse ? -1.0f : 1.0f;
-        const float sr = r[0] + r[2], sm = m[0] + m[2], tr = r[0] - r[2], tm = m[0] - m[2];
-        const float ur = r[1] + r[3], um = m[1] + m[3];
-        const float vr = sign * (m[1] - m[3]), vm = -sign * (r[1] - r[3]);
-        const float or [4] = {sr + ur, tr + vr, sr - ur, tr - vr};
-        const float om[4] = {sm + um, tm + vm, sm - um, tm - vm};
-        for (size_t k = 0; k < 4; k++) {
-            const float w_re = k && !inverse ? p->twiddle[(2 * k - 2) * d + i] : 1;
-            const float w_im = k && !inverse ? p->twiddle[(2 * k - 1) * d + i] : 0;
-            re[i + k * d] = or [k] * w_re - om[k] * w_im;
-            im[i + k * d] = or [k] * w_im + om[k] * w_re;
+            re[i + k * d] = y[0][k];
+            im[i + k * d] = y[1][k];
         }
     }
 }

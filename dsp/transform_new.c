@@ -15,7 +15,8 @@ static void fill_twiddle(float *to, size_t d, size_t repeat, unsigned radix)
     const size_t points = d / repeat * radix;
     for (unsigned k = 1; k < radix; k++)
         for (size_t i = 0; i < d; i++) {
-            const double angle = -TWO_PI * (double)k * (double)(i / repeat) / (double)points;
+            const size_t position = i / repeat;
+            const double angle = -TWO_PI * (double)(k * position) / (double)points;
             to[(2 * k - 2) * d + i] = (float)cos(angle);
             to[(2 * k - 1) * d + i] = (float)sin(angle);
         }

@@ -83,9 +83,9 @@ struct tile {
 /* Where a tile's results go. */
 struct tail {
     float *dst;
-    const float *add, *bias; /* add NULL: nothing */
+    const float *add, *bias;
     size_t stride;
-    bool relu;
+    bool relu, adds;
 };
 
 TB_INLINE struct tail tail_of(const struct tb_nn_job *job, const struct panel *p, unsigned first)
@@ -93,7 +93,8 @@ TB_INLINE struct tail tail_of(const struct tb_nn_job *job, const struct panel *p
     const struct tb_nn_op *op = job->op;
     float *scratch = job->scratch + first * job->stride + p->out + p->slice;
     return (struct tail){.dst = scratch + op->dst,
-                         .add = op->add == TB_NN_NONE ? NULL : scratch + op->add,
+                         .add = scratch + (op->add == TB_NN_NONE ? op->dst : op->add),
+                         .adds = op->add != TB_NN_NONE,
                          .bias = p->bias + p->slice,
                          .stride = job->stride,
                          .relu = op->relu};
@@ -104,7 +105,7 @@ TB_INLINE void finish(const struct tail *tail, unsigned voice, unsigned at, tb_v
     y += tb_vload(tail->bias + at);
     if (tail->relu)
         y = tb_vmax(y, (tb_vf){0});
-    if (tail->add)
+    if (tail->adds)
         y += tb_vload(tail->add + voice * tail->stride + at);
     tb_vstore(tail->dst + voice * tail->stride + at, y);
 }
