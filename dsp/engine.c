@@ -11,7 +11,7 @@ void tb_engine_handle(struct tb_engine *e, const struct tb_event *event)
 {
     if (e->n_events == TB_MAX_EVENTS) { /* in order, though all at the block's beginning */
         for (uint32_t i = 0; i < TB_MAX_EVENTS; i++)
-            engine_apply(e, &e->event[i]);
+            tb_engine_apply(e, &e->event[i]);
         e->n_events = 0;
     }
     uint32_t i = e->n_events++;
@@ -47,7 +47,7 @@ static void recover(struct tb_engine *e)
 {
     for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v))
         if (e->voice[v].state != VOICE_FREE)
-            engine_voice_free(e, v);
+            tb_engine_voice_free(e, v);
     e->n_held = 0;
     for (unsigned i = 0; i < TB_N_EFFECTS; i++)
         tb_effects[i]->silence(e->effect[i]);
@@ -57,9 +57,9 @@ static void recover(struct tb_engine *e)
 static void render_part(struct tb_engine *e, float *left, float *right, uint32_t n)
 {
     if (e->in_slice == 0)
-        engine_slice(e);
+        tb_engine_slice(e);
     else
-        engine_aim_dirty(e);
+        tb_engine_aim_dirty(e);
     render_voices(e, left, right, n);
     for (unsigned i = 0; i < TB_N_EFFECTS; i++)
         tb_effects[i]->process(e->effect[i], left, right, n);
@@ -80,7 +80,7 @@ void tb_engine_render(struct tb_engine *e, float *left, float *right, uint32_t n
     uint32_t done = 0, next = 0;
     while (done < n || next < e->n_events) {
         while (next < e->n_events && (e->event[next].offset <= done || done >= n))
-            engine_apply(e, &e->event[next++]);
+            tb_engine_apply(e, &e->event[next++]);
         uint32_t part = n - done;
         uint32_t slice = TB_SLICE - e->in_slice;
         part = slice < part ? slice : part;
@@ -132,7 +132,7 @@ void tb_engine_telemetry(const struct tb_engine *e, struct tb_frame *frame)
     *frame = (struct tb_frame){.frame = e->frame - e->block_frames,
                                .lfo = (float)e->lfo.value / 128.0F,
                                .peak = {e->output.peak[0], e->output.peak[1]},
-                               .voices = (uint16_t)engine_count(e),
+                               .voices = (uint16_t)tb_engine_count(e),
                                .n_frames = (uint16_t)e->block_frames,
                                .stolen = e->stolen,
                                .nonfinite = e->output.nonfinite};

@@ -9,7 +9,7 @@
 #define ALGORITHM_FADE_S 0.02F
 #define PROGRAM_FADE_S 0.04F
 
-void engine_copy_device(const struct tb_engine *e, struct tb_program *p)
+void tb_engine_copy_device(const struct tb_engine *e, struct tb_program *p)
 {
     p->hold = e->device[TB_P_ENGINE_EG_HOLD] > 0.5F;
     p->velocity_midi = e->device[TB_P_ENGINE_VELOCITY] > 0.5F;
@@ -48,14 +48,14 @@ static void edit_voice(struct tb_engine *e, int v, uint32_t rows, bool moved)
     struct tb_fm_group *g = &e->group[v / TB_LANES];
     unsigned lane = (unsigned)v % TB_LANES;
     if (moved) {
-        int note = tb_clampi(voice->key + engine_program(e)->transpose, 0, 127);
+        int note = tb_clampi(voice->key + tb_engine_program(e)->transpose, 0, 127);
         voice->position += (float)(note - voice->note);
         voice->note = (uint8_t)note;
         g->octaves[lane] = tb_fm_note_octaves(voice->position);
         rows |= (1U << TB_N_OPERATORS) - 1;
     }
     struct tb_fm_note note = {.note = voice->note, .velocity = voice->velocity};
-    const struct tb_program *p = engine_program(e);
+    const struct tb_program *p = tb_engine_program(e);
     controller_of(p)->edit(g, lane, p, &note, rows);
 }
 
@@ -63,7 +63,7 @@ static void edit_voice(struct tb_engine *e, int v, uint32_t rows, bool moved)
  * a time, so that a sweep through the algorithms does not pile up voices. */
 static void reroute(struct tb_engine *e)
 {
-    unsigned algorithm = engine_program(e)->algorithm;
+    unsigned algorithm = tb_engine_program(e)->algorithm;
     bool wanted[N_VOICES] = {false};
     for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v)) {
         const struct tb_fm_group *g = &e->group[v / TB_LANES];
@@ -75,7 +75,7 @@ static void reroute(struct tb_engine *e)
         wanted[v] = voice->state != VOICE_FADING && g->algorithm != algorithm;
     }
     for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v)) {
-        int copy = wanted[v] ? engine_voice_clone(e, v, algorithm) : -1;
+        int copy = wanted[v] ? tb_engine_voice_clone(e, v, algorithm) : -1;
         if (copy < 0)
             continue;
         struct voice *fresh = &e->voice[copy];
@@ -85,16 +85,16 @@ static void reroute(struct tb_engine *e)
         g->gain[(unsigned)copy % TB_LANES] = g->gain_target[(unsigned)copy % TB_LANES] = 0.0F;
         e->gstate[copy / TB_LANES].moving |= 1U << ((unsigned)copy % TB_LANES);
         e->voice[v].state = VOICE_RELEASED; /* the note lives on in the copy: no notice */
-        engine_voice_fade(e, v, ALGORITHM_FADE_S);
+        tb_engine_voice_fade(e, v, ALGORITHM_FADE_S);
     }
 }
 
 /* Derives the program again after edits and takes them to the sounding voices. */
-void engine_edit(struct tb_engine *e)
+void tb_engine_edit(struct tb_engine *e)
 {
     if (!e->edited)
         return;
-    struct tb_program *p = engine_program(e);
+    struct tb_program *p = tb_engine_program(e);
     struct voiced before;
     keep(&before, p);
     tb_program_derive(p);
@@ -108,9 +108,9 @@ void engine_edit(struct tb_engine *e)
             edit_voice(e, v, rows, moved);
 }
 
-void engine_reroute(struct tb_engine *e)
+void tb_engine_reroute(struct tb_engine *e)
 {
-    unsigned algorithm = engine_program(e)->algorithm;
+    unsigned algorithm = tb_engine_program(e)->algorithm;
     for (int i = 0; i < N_GROUPS; i++) {
         const struct tb_fm_group *g = &e->group[i];
         if (g->used && g->slot == e->current && g->algorithm != algorithm) {
@@ -124,12 +124,12 @@ void engine_reroute(struct tb_engine *e)
 static void fill_slot(struct tb_engine *e, struct slot *slot, struct tb_program *program)
 {
     slot->program = program;
-    engine_copy_device(e, program);
+    tb_engine_copy_device(e, program);
     for (unsigned op = 0; op < TB_N_OPERATORS; op++)
         slot->switches[op] = program->on[op] ? 1.0F : 0.0F;
     slot->feedback = program->feedback ? tb_exp2f((float)program->feedback - 9.0F) : 0.0F;
     slot->gain = program->gain;
-    engine_slot_slice(e, slot);
+    tb_engine_slot_slice(e, slot);
 }
 
 /* Notes that are held start again in the new program while the old voices fade: patches differ in
@@ -146,7 +146,7 @@ static void restart_held(struct tb_engine *e, unsigned old)
         if (kept && n < TB_MAX_VOICES)
             held[n++] = v;
         else
-            engine_voice_fade(e, v, PROGRAM_FADE_S);
+            tb_engine_voice_fade(e, v, PROGRAM_FADE_S);
     }
     for (int i = 0; i < n; i++) {
         struct voice *voice = &e->voice[held[i]];
@@ -156,8 +156,8 @@ static void restart_held(struct tb_engine *e, unsigned old)
                                  .velocity = voice->velocity};
         uint8_t state = voice->state;
         voice->state = VOICE_RELEASED; /* the note goes on: no notice that it ended */
-        engine_voice_fade(e, held[i], PROGRAM_FADE_S);
-        int v = engine_voice_start(e, &key, -1.0F);
+        tb_engine_voice_fade(e, held[i], PROGRAM_FADE_S);
+        int v = tb_engine_voice_start(e, &key, -1.0F);
         if (v < 0)
             continue;
         e->voice[v].state = state;
@@ -170,19 +170,19 @@ bool tb_engine_swap(struct tb_engine *e, struct tb_program *program)
     unsigned old = e->current, next = old ^ 1U;
     if (e->slot[next].program || e->retired)
         return false;
-    engine_edit(e);
+    tb_engine_edit(e);
     fill_slot(e, &e->slot[next], program);
     e->current = next;
     e->edited = false;
     e->mono_override = e->poly_override = false;
     e->cc_portamento_time = -1;
     restart_held(e, old);
-    engine_retire(e);
+    tb_engine_retire(e);
     return true;
 }
 
 /* The program before goes back when its last voice has ended. */
-void engine_retire(struct tb_engine *e)
+void tb_engine_retire(struct tb_engine *e)
 {
     unsigned old = e->current ^ 1U;
     if (!e->slot[old].program || e->retired)

@@ -15,7 +15,7 @@ static void set_pressure(struct tb_engine *e)
 
 static void set_poly(struct tb_engine *e, bool mono)
 {
-    engine_all_notes_off(e, TB_SOURCE_ANY, -1);
+    tb_engine_all_notes_off(e, TB_SOURCE_ANY, -1);
     e->mono_override = mono;
     e->poly_override = !mono;
 }
@@ -28,7 +28,7 @@ static void reset_controllers(struct tb_engine *e, const struct tb_event *event)
     e->expression = 1.0F;
     e->cc_portamento_time = -1;
     e->portamento_off = false;
-    engine_pedal(e, event->source, event->channel, false);
+    tb_engine_pedal(e, event->source, event->channel, false);
 }
 
 static void controller(struct tb_engine *e, const struct tb_event *event)
@@ -55,13 +55,13 @@ static void controller(struct tb_engine *e, const struct tb_event *event)
         e->expression = value;
         break;
     case 64:
-        engine_pedal(e, event->source, event->channel, on);
+        tb_engine_pedal(e, event->source, event->channel, on);
         break;
     case 65:
         e->portamento_off = !on;
         break;
     case 120:
-        engine_silence(e, event->source, event->channel);
+        tb_engine_silence(e, event->source, event->channel);
         break;
     case 121:
         reset_controllers(e, event);
@@ -69,7 +69,7 @@ static void controller(struct tb_engine *e, const struct tb_event *event)
     case 123:
     case 124:
     case 125:
-        engine_all_notes_off(e, event->source, event->channel);
+        tb_engine_all_notes_off(e, event->source, event->channel);
         break;
     case 126:
     case 127:
@@ -84,10 +84,10 @@ static void set_device(struct tb_engine *e, unsigned id, float value)
 {
     e->device[id] = value;
     if (id == TB_P_ENGINE_VOICES)
-        engine_trim_polyphony(e, (unsigned)value);
+        tb_engine_trim_polyphony(e, (unsigned)value);
     for (unsigned i = 0; i < 2; i++)
         if (e->slot[i].program)
-            engine_copy_device(e, e->slot[i].program);
+            tb_engine_copy_device(e, e->slot[i].program);
 }
 
 static void parameter(struct tb_engine *e, const struct tb_event *event)
@@ -112,7 +112,7 @@ static void parameter(struct tb_engine *e, const struct tb_event *event)
         e->mono_override = e->poly_override = false;
     if (event->id == TB_P_PLAY_PORTAMENTO)
         e->cc_portamento_time = -1;
-    engine_program(e)->values[event->id] = value;
+    tb_engine_program(e)->values[event->id] = value;
     e->edited = true;
 }
 
@@ -137,14 +137,14 @@ static bool is_bad(const struct tb_event *event)
 static void note_on(struct tb_engine *e, const struct tb_event *event)
 {
     if (!(event->value >= 0.5F)) {
-        engine_note_off(e, event->source, event->channel, event->key);
+        tb_engine_note_off(e, event->source, event->channel, event->key);
         return;
     }
     const struct held key = {.source = event->source,
                              .channel = event->channel,
                              .key = event->key,
                              .velocity = (uint8_t)tb_clampf(event->value + 0.5F, 1.0F, 127.0F)};
-    engine_note_on(e, &key);
+    tb_engine_note_on(e, &key);
 }
 
 static void apply_playing(struct tb_engine *e, const struct tb_event *event)
@@ -173,7 +173,7 @@ static void apply_playing(struct tb_engine *e, const struct tb_event *event)
     }
 }
 
-void engine_apply(struct tb_engine *e, const struct tb_event *event)
+void tb_engine_apply(struct tb_engine *e, const struct tb_event *event)
 {
     if (event->type != TB_EVENT_PANIC && event->type != TB_EVENT_ALL_NOTES_OFF && is_bad(event)) {
         e->ignored++;
@@ -184,13 +184,13 @@ void engine_apply(struct tb_engine *e, const struct tb_event *event)
         parameter(e, event);
         break;
     case TB_EVENT_NOTE_OFF:
-        engine_note_off(e, event->source, event->channel, event->key);
+        tb_engine_note_off(e, event->source, event->channel, event->key);
         break;
     case TB_EVENT_ALL_NOTES_OFF:
-        engine_all_notes_off(e, event->source, -1);
+        tb_engine_all_notes_off(e, event->source, -1);
         break;
     case TB_EVENT_PANIC:
-        engine_panic(e);
+        tb_engine_panic(e);
         break;
     default:
         if (!is_foreign(e, event))

@@ -48,26 +48,26 @@ static int portamento_time(struct tb_engine *e)
 {
     if (e->portamento_off)
         return 0;
-    return e->cc_portamento_time >= 0 ? e->cc_portamento_time : engine_program(e)->portamento;
+    return e->cc_portamento_time >= 0 ? e->cc_portamento_time : tb_engine_program(e)->portamento;
 }
 
 static void poly_on(struct tb_engine *e, const struct held *key)
 {
-    const struct tb_program *p = engine_program(e);
+    const struct tb_program *p = tb_engine_program(e);
     bool glide = portamento_time(e) > 0;
     for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v)) {
         const struct voice *voice = &e->voice[v];
         bool same = voice->key == key->key && voice->source == key->source &&
                     voice->channel == key->channel;
         if (same && (voice->state == VOICE_HELD || voice->state == VOICE_PEDAL))
-            engine_voice_release(e, v); /* struck again */
+            tb_engine_voice_release(e, v); /* struck again */
         else if (glide && p->portamento_mode && voice->state == VOICE_RELEASED)
-            engine_voice_retune(e, v, key, true); /* follow: released notes move too */
+            tb_engine_voice_retune(e, v, key, true); /* follow: released notes move too */
     }
     float from = glide ? e->last_note : -1.0F;
     unsigned most = (unsigned)e->device[TB_P_ENGINE_VOICES];
-    engine_trim_polyphony(e, most - 1);
-    if (engine_voice_start(e, key, from) < 0)
+    tb_engine_trim_polyphony(e, most - 1);
+    if (tb_engine_voice_start(e, key, from) < 0)
         e->ignored++;
 }
 
@@ -101,40 +101,40 @@ static void mono_on(struct tb_engine *e, const struct held *key)
 {
     int v = mono_voice(e);
     bool legato = e->n_held > 1;
-    bool glide = portamento_time(e) > 0 && (legato || engine_program(e)->portamento_mode);
+    bool glide = portamento_time(e) > 0 && (legato || tb_engine_program(e)->portamento_mode);
     if (e->n_held == 2)
         e->mono_direction = e->held[1].key >= e->held[0].key ? 1 : -1;
     if (legato && v >= 0 && e->voice[v].state == VOICE_HELD) {
         const struct held *winner = mono_winner(e);
         if (winner->key != e->voice[v].key) {
-            engine_notice(e, TB_NOTICE_NOTE_OFF, &e->voice[v]);
-            engine_voice_retune(e, v, winner, glide);
-            engine_notice(e, TB_NOTICE_NOTE_ON, &e->voice[v]);
+            tb_engine_tell(e, TB_NOTICE_NOTE_OFF, &e->voice[v]);
+            tb_engine_voice_retune(e, v, winner, glide);
+            tb_engine_tell(e, TB_NOTICE_NOTE_ON, &e->voice[v]);
         }
         return;
     }
-    engine_trim_polyphony(e, 1);
+    tb_engine_trim_polyphony(e, 1);
     v = mono_voice(e);
     if (v < 0) {
-        if (engine_voice_start(e, key, glide ? e->last_note : -1.0F) < 0)
+        if (tb_engine_voice_start(e, key, glide ? e->last_note : -1.0F) < 0)
             e->ignored++;
         return;
     }
     if (e->voice[v].state != VOICE_RELEASED)
-        engine_notice(e, TB_NOTICE_NOTE_OFF, &e->voice[v]);
-    engine_voice_retune(e, v, key, glide);
-    engine_voice_retrigger(e, v, key);
+        tb_engine_tell(e, TB_NOTICE_NOTE_OFF, &e->voice[v]);
+    tb_engine_voice_retune(e, v, key, glide);
+    tb_engine_voice_retrigger(e, v, key);
 }
 
-void engine_note_on(struct tb_engine *e, const struct held *key)
+void tb_engine_note_on(struct tb_engine *e, const struct held *key)
 {
-    engine_edit(e);
-    bool mono = engine_is_mono(e);
+    tb_engine_edit(e);
+    bool mono = tb_engine_is_mono(e);
     bool first = e->n_held == 0;
     if (!remember_key(e, key))
         return;
     if (!mono || first)
-        tb_lfo_key(&e->lfo, engine_program(e));
+        tb_lfo_key(&e->lfo, tb_engine_program(e));
     if (mono)
         mono_on(e, key);
     else
@@ -147,7 +147,7 @@ static void let_go(struct tb_engine *e, int v)
     if (pedal_is_down(e, voice->source, voice->channel))
         voice->state = VOICE_PEDAL;
     else
-        engine_voice_release(e, v);
+        tb_engine_voice_release(e, v);
 }
 
 static void mono_off(struct tb_engine *e)
@@ -161,13 +161,13 @@ static void mono_off(struct tb_engine *e)
     }
     const struct held *winner = mono_winner(e);
     if (winner->key != e->voice[v].key) {
-        engine_notice(e, TB_NOTICE_NOTE_OFF, &e->voice[v]);
-        engine_voice_retune(e, v, winner, portamento_time(e) > 0);
-        engine_notice(e, TB_NOTICE_NOTE_ON, &e->voice[v]);
+        tb_engine_tell(e, TB_NOTICE_NOTE_OFF, &e->voice[v]);
+        tb_engine_voice_retune(e, v, winner, portamento_time(e) > 0);
+        tb_engine_tell(e, TB_NOTICE_NOTE_ON, &e->voice[v]);
     }
 }
 
-void engine_note_off(struct tb_engine *e, uint32_t source, uint8_t channel, uint8_t key)
+void tb_engine_note_off(struct tb_engine *e, uint32_t source, uint8_t channel, uint8_t key)
 {
     for (unsigned i = 0; i < e->n_held; i++) {
         if (e->held[i].source == source && e->held[i].channel == channel && e->held[i].key == key) {
@@ -175,7 +175,7 @@ void engine_note_off(struct tb_engine *e, uint32_t source, uint8_t channel, uint
             break;
         }
     }
-    if (engine_is_mono(e)) {
+    if (tb_engine_is_mono(e)) {
         mono_off(e);
         return;
     }
@@ -187,7 +187,7 @@ void engine_note_off(struct tb_engine *e, uint32_t source, uint8_t channel, uint
     }
 }
 
-void engine_pedal(struct tb_engine *e, uint32_t source, uint8_t channel, bool down)
+void tb_engine_pedal(struct tb_engine *e, uint32_t source, uint8_t channel, bool down)
 {
     unsigned i = 0;
     while (i < e->n_pedals && (e->pedal[i].source != source || e->pedal[i].channel != channel))
@@ -202,7 +202,7 @@ void engine_pedal(struct tb_engine *e, uint32_t source, uint8_t channel, bool do
     for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v))
         if (e->voice[v].state == VOICE_PEDAL && e->voice[v].source == source &&
             e->voice[v].channel == channel)
-            engine_voice_release(e, v);
+            tb_engine_voice_release(e, v);
 }
 
 static void forget_player(struct tb_engine *e, uint32_t source, int channel)
@@ -217,30 +217,30 @@ static void forget_player(struct tb_engine *e, uint32_t source, int channel)
             e->pedal[i] = e->pedal[--e->n_pedals];
 }
 
-void engine_all_notes_off(struct tb_engine *e, uint32_t source, int channel)
+void tb_engine_all_notes_off(struct tb_engine *e, uint32_t source, int channel)
 {
     forget_player(e, source, channel);
-    if (engine_is_mono(e) && e->n_held > 0) {
+    if (tb_engine_is_mono(e) && e->n_held > 0) {
         mono_off(e); /* another player's key goes on */
         return;
     }
     for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v))
         if ((e->voice[v].state == VOICE_HELD || e->voice[v].state == VOICE_PEDAL) &&
             is_player(&e->voice[v], source, channel))
-            engine_voice_release(e, v);
+            tb_engine_voice_release(e, v);
 }
 
-void engine_silence(struct tb_engine *e, uint32_t source, int channel)
+void tb_engine_silence(struct tb_engine *e, uint32_t source, int channel)
 {
     forget_player(e, source, channel);
     for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v))
         if (e->voice[v].state != VOICE_FREE && is_player(&e->voice[v], source, channel))
-            engine_voice_fade(e, v, PANIC_S);
+            tb_engine_voice_fade(e, v, PANIC_S);
 }
 
-void engine_panic(struct tb_engine *e)
+void tb_engine_panic(struct tb_engine *e)
 {
-    engine_silence(e, TB_SOURCE_ANY, -1);
+    tb_engine_silence(e, TB_SOURCE_ANY, -1);
     e->n_held = e->n_pedals = 0;
     for (unsigned i = 0; i < TB_N_EFFECTS; i++)
         tb_effects[i]->silence(e->effect[i]);

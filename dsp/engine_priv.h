@@ -128,40 +128,40 @@ static inline const struct tb_controller *controller_of(const struct tb_program 
 }
 
 /* engine_voices.c */
-TB_RT struct tb_program *engine_program(struct tb_engine *e);
-TB_RT bool engine_is_mono(const struct tb_engine *e);
-TB_RT int engine_voice_start(struct tb_engine *e, const struct held *key, float from_note);
-TB_RT void engine_voice_retune(struct tb_engine *e, int v, const struct held *key, bool glide);
-TB_RT void engine_voice_release(struct tb_engine *e, int v);
-TB_RT void engine_voice_fade(struct tb_engine *e, int v, float seconds);
-TB_RT void engine_voice_free(struct tb_engine *e, int v);
-TB_RT int engine_voice_clone(struct tb_engine *e, int v, unsigned algorithm);
-TB_RT void engine_voice_retrigger(struct tb_engine *e, int v, const struct held *key);
-TB_RT unsigned engine_count(const struct tb_engine *e);
-TB_RT void engine_trim_polyphony(struct tb_engine *e, unsigned most);
-TB_RT void engine_voice_fresh(struct tb_engine *e, int v);
-TB_RT void engine_notice(struct tb_engine *e, enum tb_notice_type type, const struct voice *v);
+TB_RT struct tb_program *tb_engine_program(struct tb_engine *e);
+TB_RT bool tb_engine_is_mono(const struct tb_engine *e);
+TB_RT int tb_engine_voice_start(struct tb_engine *e, const struct held *key, float from_note);
+TB_RT void tb_engine_voice_retune(struct tb_engine *e, int v, const struct held *key, bool glide);
+TB_RT void tb_engine_voice_release(struct tb_engine *e, int v);
+TB_RT void tb_engine_voice_fade(struct tb_engine *e, int v, float seconds);
+TB_RT void tb_engine_voice_free(struct tb_engine *e, int v);
+TB_RT int tb_engine_voice_clone(struct tb_engine *e, int v, unsigned algorithm);
+TB_RT void tb_engine_voice_retrigger(struct tb_engine *e, int v, const struct held *key);
+TB_RT unsigned tb_engine_count(const struct tb_engine *e);
+TB_RT void tb_engine_trim_polyphony(struct tb_engine *e, unsigned most);
+TB_RT void tb_engine_voice_fresh(struct tb_engine *e, int v);
+TB_RT void tb_engine_tell(struct tb_engine *e, enum tb_notice_type type, const struct voice *v);
 
 /* engine_notes.c */
-TB_RT void engine_note_on(struct tb_engine *e, const struct held *key);
-TB_RT void engine_note_off(struct tb_engine *e, uint32_t source, uint8_t channel, uint8_t key);
-TB_RT void engine_pedal(struct tb_engine *e, uint32_t source, uint8_t channel, bool down);
-TB_RT void engine_all_notes_off(struct tb_engine *e, uint32_t source, int channel);
-TB_RT void engine_silence(struct tb_engine *e, uint32_t source, int channel);
-TB_RT void engine_panic(struct tb_engine *e);
+TB_RT void tb_engine_note_on(struct tb_engine *e, const struct held *key);
+TB_RT void tb_engine_note_off(struct tb_engine *e, uint32_t source, uint8_t channel, uint8_t key);
+TB_RT void tb_engine_pedal(struct tb_engine *e, uint32_t source, uint8_t channel, bool down);
+TB_RT void tb_engine_all_notes_off(struct tb_engine *e, uint32_t source, int channel);
+TB_RT void tb_engine_silence(struct tb_engine *e, uint32_t source, int channel);
+TB_RT void tb_engine_panic(struct tb_engine *e);
 
 /* engine_events.c */
-TB_RT void engine_apply(struct tb_engine *e, const struct tb_event *event);
+TB_RT void tb_engine_apply(struct tb_engine *e, const struct tb_event *event);
 
 /* engine_edit.c */
-TB_RT void engine_edit(struct tb_engine *e);
-TB_RT void engine_reroute(struct tb_engine *e);
-TB_RT void engine_retire(struct tb_engine *e);
-TB_RT void engine_copy_device(const struct tb_engine *e, struct tb_program *p);
+TB_RT void tb_engine_edit(struct tb_engine *e);
+TB_RT void tb_engine_reroute(struct tb_engine *e);
+TB_RT void tb_engine_retire(struct tb_engine *e);
+TB_RT void tb_engine_copy_device(const struct tb_engine *e, struct tb_program *p);
 
 /* engine_slice.c */
-TB_RT void engine_slice(struct tb_engine *e);
-TB_RT void engine_aim_dirty(struct tb_engine *e);
-TB_RT void engine_slot_slice(struct tb_engine *e, struct slot *slot);
+TB_RT void tb_engine_slice(struct tb_engine *e);
+TB_RT void tb_engine_aim_dirty(struct tb_engine *e);
+TB_RT void tb_engine_slot_slice(struct tb_engine *e, struct slot *slot);
 
 #endif

@@ -35,7 +35,7 @@ static float towards(float value, float target, float most)
 }
 
 /* All that the voices of a slot share in the coming slice. */
-void engine_slot_slice(struct tb_engine *e, struct slot *slot)
+void tb_engine_slot_slice(struct tb_engine *e, struct slot *slot)
 {
     const struct tb_program *p = slot->program;
     struct tb_fm_slice *s = &slot->slice;
@@ -106,7 +106,7 @@ static void move_voice(struct tb_engine *e, int v)
     const struct slot *slot = &e->slot[g->slot];
     unsigned lane = (unsigned)v % TB_LANES;
     if (voice->state == VOICE_FADING && voice->fade <= 0.0F && g->gain[lane] < 1e-5F) {
-        engine_voice_free(e, v);
+        tb_engine_voice_free(e, v);
         return;
     }
     voice->fade = tb_clampf(voice->fade + voice->fade_inc, 0.0F, 1.0F);
@@ -127,14 +127,14 @@ static void end_voice(struct tb_engine *e, int v, uint32_t carriers)
     unsigned lane = (unsigned)v % TB_LANES;
     const struct tb_controller *c = controller_of(e->slot[g->slot].program);
     if (c->over(g, lane, carriers)) {
-        engine_voice_free(e, v);
+        tb_engine_voice_free(e, v);
         return;
     }
     if (!c->rests(g, lane, carriers))
         return;
     e->voice[v].drone += slice_seconds(e);
     if (e->voice[v].drone > DRONE_S)
-        engine_voice_fade(e, v, DRONE_FADE_S);
+        tb_engine_voice_fade(e, v, DRONE_FADE_S);
 }
 
 static void look_after_voices(struct tb_engine *e)
@@ -166,7 +166,7 @@ static void aim_group(struct tb_engine *e, struct tb_fm_group *g, int32_t left)
 
 static void aim_output(struct tb_engine *e)
 {
-    const float *values = engine_program(e)->values;
+    const float *values = tb_engine_program(e)->values;
     for (unsigned i = 0; i < TB_N_EFFECTS; i++)
         tb_effects[i]->aim(e->effect[i], values);
     float level = e->volume * e->expression;
@@ -174,19 +174,19 @@ static void aim_output(struct tb_engine *e)
     tb_ramp_aim(&e->output.gain, gain, 0.1F, TB_SLICE);
 }
 
-void engine_slice(struct tb_engine *e)
+void tb_engine_slice(struct tb_engine *e)
 {
-    engine_edit(e);
-    engine_reroute(e);
-    tb_lfo_advance(&e->lfo, engine_program(e), slice_seconds(e));
+    tb_engine_edit(e);
+    tb_engine_reroute(e);
+    tb_lfo_advance(&e->lfo, tb_engine_program(e), slice_seconds(e));
     for (unsigned i = 0; i < 2; i++) {
         if (!e->slot[i].program)
             continue;
         slot_smooth(e, &e->slot[i]);
-        engine_slot_slice(e, &e->slot[i]);
+        tb_engine_slot_slice(e, &e->slot[i]);
     }
     look_after_voices(e);
-    engine_retire(e);
+    tb_engine_retire(e);
     for (int i = 0; i < N_GROUPS; i++)
         if (e->group[i].used)
             aim_group(e, &e->group[i], TB_SLICE);
@@ -194,7 +194,7 @@ void engine_slice(struct tb_engine *e)
 }
 
 /* Groups in which an event within the slice changed a voice. */
-void engine_aim_dirty(struct tb_engine *e)
+void tb_engine_aim_dirty(struct tb_engine *e)
 {
     for (int i = 0; i < N_GROUPS; i++)
         if (e->group[i].dirty && e->group[i].used)

@@ -8,19 +8,19 @@
 #define STEAL_S 0.004F
 #define OUTPUT_SCALE 0.125F /* one carrier at full level peaks at 0.26 of full scale */
 
-struct tb_program *engine_program(struct tb_engine *e)
+struct tb_program *tb_engine_program(struct tb_engine *e)
 {
     return e->slot[e->current].program;
 }
 
-bool engine_is_mono(const struct tb_engine *e)
+bool tb_engine_is_mono(const struct tb_engine *e)
 {
     if (e->mono_override || e->poly_override)
         return e->mono_override;
     return e->slot[e->current].program->mono != 0;
 }
 
-void engine_notice(struct tb_engine *e, enum tb_notice_type type, const struct voice *v)
+void tb_engine_tell(struct tb_engine *e, enum tb_notice_type type, const struct voice *v)
 {
     if (e->notice_write - e->notice_read >= N_NOTICES)
         e->notice_read++; /* nobody listens: the oldest goes */
@@ -43,7 +43,7 @@ static unsigned lane_of(int v)
 }
 
 /* The lane changed within the slice: its ramps must be aimed again before the next frame. */
-void engine_voice_fresh(struct tb_engine *e, int v)
+void tb_engine_voice_fresh(struct tb_engine *e, int v)
 {
     struct tb_fm_group *g = group_of(e, v);
     if (e->in_slice == 0)
@@ -52,7 +52,7 @@ void engine_voice_fresh(struct tb_engine *e, int v)
     g->dirty = 1;
 }
 
-unsigned engine_count(const struct tb_engine *e)
+unsigned tb_engine_count(const struct tb_engine *e)
 {
     unsigned n = 0;
     for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v))
@@ -60,7 +60,7 @@ unsigned engine_count(const struct tb_engine *e)
     return n;
 }
 
-void engine_voice_free(struct tb_engine *e, int v)
+void tb_engine_voice_free(struct tb_engine *e, int v)
 {
     struct tb_fm_group *g = group_of(e, v);
     struct group_state *s = &e->gstate[v / TB_LANES];
@@ -109,7 +109,7 @@ static int take_lane(struct tb_engine *e, unsigned slot, unsigned algorithm)
                 least = v;
         if (least < 0)
             return -1;
-        engine_voice_free(e, least);
+        tb_engine_voice_free(e, least);
     }
     return -1;
 }
@@ -119,12 +119,12 @@ static void use_lane(struct tb_engine *e, int v)
     group_of(e, v)->used |= 1U << lane_of(v);
 }
 
-void engine_voice_fade(struct tb_engine *e, int v, float seconds)
+void tb_engine_voice_fade(struct tb_engine *e, int v, float seconds)
 {
     struct voice *voice = &e->voice[v];
     float slices = seconds * e->rate_hz / (float)TB_SLICE;
     if (voice->state == VOICE_HELD || voice->state == VOICE_PEDAL)
-        engine_notice(e, TB_NOTICE_NOTE_OFF, voice);
+        tb_engine_tell(e, TB_NOTICE_NOTE_OFF, voice);
     float inc = -1.0F / (slices > 1.0F ? slices : 1.0F);
     if (voice->state == VOICE_FADING && voice->fade_inc < inc)
         inc = voice->fade_inc; /* already faster */
@@ -150,15 +150,15 @@ static int victim(const struct tb_engine *e)
     return best;
 }
 
-void engine_trim_polyphony(struct tb_engine *e, unsigned most)
+void tb_engine_trim_polyphony(struct tb_engine *e, unsigned most)
 {
-    for (unsigned n = engine_count(e); n > most; n--) {
+    for (unsigned n = tb_engine_count(e); n > most; n--) {
         int v = victim(e);
         if (v < 0)
             return;
         if (e->voice[v].state != VOICE_RELEASED)
             e->stolen++;
-        engine_voice_fade(e, v, STEAL_S);
+        tb_engine_voice_fade(e, v, STEAL_S);
     }
 }
 
@@ -189,7 +189,7 @@ static void run_on(struct tb_engine *e, struct tb_fm_group *g, unsigned lane)
     }
 }
 
-int engine_voice_start(struct tb_engine *e, const struct held *key, float from_note)
+int tb_engine_voice_start(struct tb_engine *e, const struct held *key, float from_note)
 {
     const struct slot *slot = &e->slot[e->current];
     const struct tb_program *p = slot->program;
@@ -214,14 +214,14 @@ int engine_voice_start(struct tb_engine *e, const struct held *key, float from_n
     controller_of(p)->start(g, lane_of(v), p, &note);
     g->gain[lane_of(v)] = g->gain_target[lane_of(v)] = slot->gain * OUTPUT_SCALE;
     set_pitch(e, v, from_note);
-    engine_voice_fresh(e, v);
+    tb_engine_voice_fresh(e, v);
     e->newest = v;
     e->last_note = (float)voice->note;
-    engine_notice(e, TB_NOTICE_NOTE_ON, voice);
+    tb_engine_tell(e, TB_NOTICE_NOTE_ON, voice);
     return v;
 }
 
-void engine_voice_retune(struct tb_engine *e, int v, const struct held *key, bool glide)
+void tb_engine_voice_retune(struct tb_engine *e, int v, const struct held *key, bool glide)
 {
     struct voice *voice = &e->voice[v];
     float from = glide ? voice->position : -1.0F;
@@ -229,28 +229,28 @@ void engine_voice_retune(struct tb_engine *e, int v, const struct held *key, boo
     voice->source = key->source;
     voice->channel = key->channel;
     voice->velocity = key->velocity;
-    voice->note = transposed(engine_program(e), key->key);
+    voice->note = transposed(tb_engine_program(e), key->key);
     set_pitch(e, v, from);
     e->last_note = (float)voice->note;
 }
 
-void engine_voice_release(struct tb_engine *e, int v)
+void tb_engine_voice_release(struct tb_engine *e, int v)
 {
     struct voice *voice = &e->voice[v];
     const struct tb_fm_group *g = group_of(e, v);
     const struct tb_program *p = e->slot[g->slot].program;
     int32_t back = e->in_slice ? (int32_t)(TB_SLICE - e->in_slice) : 0;
     controller_of(p)->release(group_of(e, v), lane_of(v), p, back);
-    engine_voice_fresh(e, v);
+    tb_engine_voice_fresh(e, v);
     voice->state = VOICE_RELEASED;
     voice->drone = 0.0F;
     e->gstate[v / TB_LANES].released |= 1U << lane_of(v);
-    engine_notice(e, TB_NOTICE_NOTE_OFF, voice);
+    tb_engine_tell(e, TB_NOTICE_NOTE_OFF, voice);
 }
 
 /* The same voice once more in another group (or the same routing), as loud and at the same point of
  * every wave; the original is left as it is. */
-int engine_voice_clone(struct tb_engine *e, int v, unsigned algorithm)
+int tb_engine_voice_clone(struct tb_engine *e, int v, unsigned algorithm)
 {
     unsigned slot = group_of(e, v)->slot;
     int w = take_lane(e, slot, algorithm);
@@ -270,16 +270,16 @@ int engine_voice_clone(struct tb_engine *e, int v, unsigned algorithm)
 
 /* Mono: the voice starts its note anew; envelopes go on from their levels, as on the machine. What
  * would jump (phases under key sync) fades out as a copy of its own. */
-void engine_voice_retrigger(struct tb_engine *e, int v, const struct held *key)
+void tb_engine_voice_retrigger(struct tb_engine *e, int v, const struct held *key)
 {
     struct voice *voice = &e->voice[v];
     struct tb_fm_group *g = group_of(e, v);
     const struct tb_program *p = e->slot[g->slot].program;
     int newest = e->newest;
-    int copy = p->osc_sync ? engine_voice_clone(e, v, g->algorithm) : -1;
+    int copy = p->osc_sync ? tb_engine_voice_clone(e, v, g->algorithm) : -1;
     if (copy >= 0) {
         e->voice[copy].state = VOICE_RELEASED; /* no notice from the copy */
-        engine_voice_fade(e, copy, STEAL_S);
+        tb_engine_voice_fade(e, copy, STEAL_S);
     }
     e->newest = newest;
     voice->state = VOICE_HELD;
@@ -297,6 +297,6 @@ void engine_voice_retrigger(struct tb_engine *e, int v, const struct held *key)
         g->gain[lane_of(v)] = g->gain_target[lane_of(v)] = 0.0F;
         e->gstate[v / TB_LANES].moving |= 1U << lane_of(v);
     }
-    engine_voice_fresh(e, v);
-    engine_notice(e, TB_NOTICE_NOTE_ON, voice);
+    tb_engine_voice_fresh(e, v);
+    tb_engine_tell(e, TB_NOTICE_NOTE_ON, voice);
 }

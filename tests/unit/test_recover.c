@@ -278,8 +278,7 @@ static void bad_backups_leave_all_as_it_was(void **state)
         "PRAGMA user_version = 99",
         "PRAGMA user_version = 0",
         "PRAGMA application_id = 1",
-        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = sql || ' ' WHERE name = "
-        "'patch'",
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = sql || ' ' WHERE name='patch'",
         "PRAGMA ignore_check_constraints = ON; UPDATE patch SET uuid = 'short'",
     };
     snprintf(good, sizeof good, "%s", path_of(f, "good"));

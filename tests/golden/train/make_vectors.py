@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the vectors that test_train_vectors.c compares with: every differentiable processor computed
-by PyTorch (Debian's python3-torch) in float64, with the gradients of a random projection.
+"""Writes the vectors that test_train_vectors.c compares with: every differentiable processor
+computed by PyTorch (Debian's python3-torch) in float64, with the gradients of a random projection.
 
 usage: python3 tests/golden/train/make_vectors.py tests/golden/train/vectors.txt
 
-A case is `case NAME`, then tensors `NAME ROWS COLS` with their values on one line: inputs x0, x1 ...,
-weights of the projection w, output y, gradients d0, d1 ...
+A case is `case NAME`, then tensors `NAME ROWS COLS` with their values on one line: inputs x0,
+x1 ..., weights of the projection w, output y, gradients d0, d1 ...
 """
 import math
 import sys
@@ -107,7 +107,8 @@ def wavetable(attention, table):
 
 def reverb(x, grain, decay, wet):
     t = torch.arange(grain.shape[1]) / RATE
-    h = grain[0] * torch.exp(-torch.nn.functional.softplus(-decay[0]) * 500 * t) * torch.sigmoid(wet[0])
+    fall = torch.exp(-torch.nn.functional.softplus(-decay[0]) * 500 * t)
+    h = grain[0] * fall * torch.sigmoid(wet[0])
     h = torch.cat([torch.ones(1), h[1:]])
     n = SAMPLES + len(h)
     y = torch.fft.irfft(torch.fft.rfft(x.view(CLIPS, SAMPLES), n) * torch.fft.rfft(h, n), n)
@@ -125,7 +126,8 @@ def spectral(x):
                            pad_mode="reflect", return_complex=True)
             return z.abs() / math.sqrt(n)
         a, b = magnitude(x.view(1, -1)), magnitude(TARGET)
-        total = total + (a - b).abs().mean() + (torch.log(b + 1e-7) - torch.log(a + 1e-7)).abs().mean()
+        logs = (torch.log(b + 1e-7) - torch.log(a + 1e-7)).abs().mean()
+        total = total + (a - b).abs().mean() + logs
     return total.view(1, 1)
 
 
@@ -137,7 +139,8 @@ CASES = {
     "sigmoid": (torch.sigmoid, (uniform(ROWS, 3, low=-4, high=4),)),
     "tanh": (torch.tanh, (uniform(ROWS, 3, low=-3, high=3),)),
     "exp_sigmoid": (exp_sigmoid, (uniform(ROWS, 3, low=-6, high=6),)),
-    "gru": (gru, (uniform(ROWS, 3), uniform(12, 3), uniform(12, 4), uniform(1, 12), uniform(1, 12))),
+    "gru": (gru, (uniform(ROWS, 3), uniform(12, 3), uniform(12, 4), uniform(1, 12),
+                  uniform(1, 12))),
     "conv": (conv, (uniform(ROWS, 3), uniform(4, 9), uniform(1, 4, low=0.5), uniform(1, 4))),
     "harmonic": (harmonic, (uniform(ROWS, 7, low=0),)),
     "noise": (noise, (uniform(ROWS, 9, low=0),)),
