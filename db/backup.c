@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +12,15 @@
 
 enum {
     BACKUP_EVERY_MS = 10 * 60 * 1000,
-    KEPT = 5,
-    LISTED = 16,
+    KEPT = 5,        /* the newest, and then */
+    KEPT_DAYS = 7,   /* the last one of each of so many days that have one */
+    KEPT_BEFORE = 3, /* states that a restore replaced */
+    LISTED = TB_MAX_BACKUPS,
     SLICE_PAGES = 256, /* of 4 KiB: some milliseconds on a slow card */
-    PATH_BYTES = 320
+    PATH_BYTES = 320,
+    STAMP = 19 /* 20261121-120000-123 */
 };
+static const char backup_head[] = "backup-", before_head[] = "timbred.db.before-restore-";
 
 struct tb_copy {
     sqlite3 *to;
@@ -29,21 +34,28 @@ static int newest_first(const void *a, const void *b)
     return strcmp(b, a);
 }
 
-size_t tb_db_backups(const char *directory, char names[][32], size_t max)
+/* Files named HEAD, a time stamp and TAIL, newest first. */
+static size_t list_stamped(const char *directory, const char *head, const char *tail,
+                           char names[][TB_BACKUP_NAME], size_t max)
 {
     DIR *dir = opendir(directory);
-    size_t n = 0;
+    size_t n = 0, before = strlen(head), after = strlen(tail);
     if (!dir)
         return 0;
     for (struct dirent *e; n < max && (e = readdir(dir));) {
         size_t length = strlen(e->d_name);
-        if (length == 29 && strncmp(e->d_name, "backup-", 7) == 0 &&
-            strcmp(e->d_name + length - 3, ".db") == 0)
+        if (length == before + STAMP + after && strncmp(e->d_name, head, before) == 0 &&
+            strcmp(e->d_name + before + STAMP, tail) == 0)
             memcpy(names[n++], e->d_name, length + 1);
     }
     (void)closedir(dir);
-    qsort(names, n, 32, newest_first);
+    qsort(names, n, TB_BACKUP_NAME, newest_first);
     return n;
+}
+
+size_t tb_db_backups(const char *directory, char names[][TB_BACKUP_NAME], size_t max)
+{
+    return list_stamped(directory, backup_head, ".db", names, max);
 }
 
 static void remove_database(const char *path)
@@ -75,9 +87,16 @@ static struct tb_copy *copy_start(struct tb_store *store, const char *path, stru
     (void)snprintf(copy->path, sizeof copy->path, "%.300s", path);
     (void)snprintf(copy->part, sizeof copy->part, "%.300s.part", path);
     remove_database(copy->part);
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    /* Made here, for it holds tokens' hashes and SQLite would let everybody read it. */
+    int fd = open(copy->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     enum tb_status status = TB_OK;
-    if (sqlite3_open_v2(copy->part, &copy->to, flags, NULL))
+    if (fd < 0)
+        status = tb_fail(err, errno == ENOSPC || errno == EDQUOT ? TB_EFULL : TB_EIO, "%s: %s",
+                         copy->part, strerror(errno));
+    else
+        (void)close(fd);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+    if (!status && sqlite3_open_v2(copy->part, &copy->to, flags, NULL))
         status = tb_db_fault(copy->to, copy->part, err);
     /* Durable by one fsync before the file gets its name, so no syncs between. */
     if (!status)
@@ -168,15 +187,30 @@ static void backup_name(const struct tb_store *store, char *path, size_t size)
 {
     char stamp[20];
     tb_db_stamp(stamp);
-    (void)snprintf(path, size, "%s/backup-%s.db", store->directory, stamp);
+    (void)snprintf(path, size, "%s/%s%s.db", store->directory, backup_head, stamp);
 }
 
 static void prune(const struct tb_store *store)
 {
-    char names[LISTED][32], path[PATH_BYTES];
-    size_t n = tb_db_backups(store->directory, names, LISTED);
-    for (size_t i = KEPT; i < n; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", store->directory, names[i]);
+    char names[LISTED][TB_BACKUP_NAME], path[PATH_BYTES];
+    const size_t day = sizeof backup_head - 1;
+    size_t n = tb_db_backups(store->directory, names, LISTED), days = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool last = i == 0 || strncmp(names[i] + day, names[i - 1] + day, 8) != 0;
+        days += last;
+        if (i < KEPT || (last && days <= KEPT_DAYS))
+            continue;
+        (void)snprintf(path, sizeof path, "%s/%.47s", store->directory, names[i]);
+        (void)unlink(path);
+    }
+}
+
+static void prune_before(const struct tb_store *store)
+{
+    char names[LISTED][TB_BACKUP_NAME], path[PATH_BYTES];
+    size_t n = list_stamped(store->directory, before_head, "", names, LISTED);
+    for (size_t i = KEPT_BEFORE; i < n; i++) {
+        (void)snprintf(path, sizeof path, "%s/%.47s", store->directory, names[i]);
         (void)unlink(path);
     }
 }
@@ -192,10 +226,10 @@ static int64_t age_ms(const char *path)
 
 void tb_db_backup_schedule(struct tb_store *store)
 {
-    char names[LISTED][32], path[PATH_BYTES], wal[PATH_BYTES];
+    char names[LISTED][TB_BACKUP_NAME], path[PATH_BYTES], wal[PATH_BYTES];
     int64_t backup = -1;
     if (tb_db_backups(store->directory, names, LISTED) > 0) {
-        (void)snprintf(path, sizeof path, "%s/%s", store->directory, names[0]);
+        (void)snprintf(path, sizeof path, "%s/%.47s", store->directory, names[0]);
         backup = age_ms(path);
     }
     (void)snprintf(wal, sizeof wal, "%s-wal", store->path);
@@ -342,7 +376,7 @@ enum tb_status tb_store_restore(struct tb_store *store, const char *path, struct
     tb_db_backup_abort(store);
     (void)snprintf(copy, sizeof copy, "%s.restoring", store->path);
     tb_db_stamp(stamp);
-    (void)snprintf(before, sizeof before, "%s.before-restore-%s", store->path, stamp);
+    (void)snprintf(before, sizeof before, "%s/%s%s", store->directory, before_head, stamp);
     remove_database(copy);
     enum tb_status status = check_head(path, err);
     if (!status)
@@ -357,6 +391,7 @@ enum tb_status tb_store_restore(struct tb_store *store, const char *path, struct
     if (!status) {
         tb_keys_clear(&store->keys);
         store->commits++;
+        prune_before(store);
     }
     return status;
 }

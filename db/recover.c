@@ -14,7 +14,7 @@
  * directory had a database: a missing one is then a loss, not a first start. */
 static const char marker_name[] = "timbred.mark";
 
-enum { PATH_BYTES = 320, KEPT_BACKUPS_MAX = 16 };
+enum { PATH_BYTES = 320 };
 
 enum tb_status tb_db_connect(const char *path, bool write, sqlite3 **db, struct tb_error *err)
 {
@@ -178,10 +178,10 @@ static bool is_good(const char *path)
 static enum tb_status restore_newest(struct tb_store *store, struct tb_store_report *report,
                                      struct tb_error *err)
 {
-    char names[KEPT_BACKUPS_MAX][32], path[PATH_BYTES], part[PATH_BYTES];
-    size_t n = tb_db_backups(store->directory, names, KEPT_BACKUPS_MAX);
+    char names[TB_MAX_BACKUPS][TB_BACKUP_NAME], path[PATH_BYTES], part[PATH_BYTES];
+    size_t n = tb_db_backups(store->directory, names, TB_MAX_BACKUPS);
     for (size_t i = 0; i < n; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", store->directory, names[i]);
+        (void)snprintf(path, sizeof path, "%s/%.47s", store->directory, names[i]);
         if (!is_good(path))
             continue;
         (void)snprintf(part, sizeof part, "%s.part", store->path);

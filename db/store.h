@@ -42,14 +42,16 @@ enum tb_status tb_store_release(struct tb_store *store, struct tb_error *err);
 void tb_store_revert(struct tb_store *store); /* back to the savepoint, and drop it */
 
 /* Backup of everything into one file while others go on; restore checks the file first, keeps the
- * old database as timbred.db.before-restore-TIME and leaves it untouched on any fault. */
+ * old database as timbred.db.before-restore-TIME (the newest 3 of them) and leaves it untouched on
+ * any fault. Files are for the owner only. */
 enum tb_status tb_store_backup(struct tb_store *store, const char *path, struct tb_error *err);
 enum tb_status tb_store_restore(struct tb_store *store, const char *path, struct tb_error *err);
 
 /* To be called by the writing thread every second or so and on idle: keeps an automatic backup
- * (directory/backup-TIME.db, the newest 5) at most 10 minutes behind, a slice of some
- * milliseconds a call. tb_store_backup_now writes one at once, at a clean stop; without changes
- * since the last both do nothing. */
+ * (directory/backup-TIME.db) at most 10 minutes behind, a slice of some milliseconds a call; the
+ * newest 5 are kept, and the last one of each of the newest 7 days that have one.
+ * tb_store_backup_now writes one at once, at a clean stop; without changes since the last both do
+ * nothing. */
 enum tb_status tb_store_tick(struct tb_store *store, struct tb_error *err);
 enum tb_status tb_store_backup_now(struct tb_store *store, struct tb_error *err);
 

@@ -97,7 +97,8 @@ enum tb_status tb_db_sync(const char *path, struct tb_error *err); /* a file or 
 enum tb_status tb_db_copy_file(const char *from, const char *to, struct tb_error *err);
 
 /* backup.c. Names of the automatic backups, newest first; returns how many (at most max). */
-size_t tb_db_backups(const char *directory, char names[][32], size_t max);
+enum { TB_BACKUP_NAME = 48, TB_MAX_BACKUPS = 64 };
+size_t tb_db_backups(const char *directory, char names[][TB_BACKUP_NAME], size_t max);
 /* Sets when the next automatic backup is due, from the age of the newest and of the database. */
 void tb_db_backup_schedule(struct tb_store *store);
 void tb_db_backup_abort(struct tb_store *store);

@@ -280,6 +280,23 @@ static bool make_folder(const char *path)
     return mkdir(part, 0700) == 0 || errno == EEXIST;
 }
 
+/* A state folder that others may look into is closed where it is surely ours; any other, a home
+ * directory say, is only warned of. */
+static void guard_folder(const char *path)
+{
+    char mark[300];
+    struct stat st;
+    if (stat(path, &st) != 0 || (st.st_mode & 077) == 0)
+        return;
+    (void)snprintf(mark, sizeof mark, "%s/timbred.mark", path);
+    if (st.st_uid == geteuid() && access(mark, F_OK) == 0 && chmod(path, 0700) == 0)
+        tb_log("%s: was open to other users (mode %04o), is 0700 now", path,
+               (unsigned)st.st_mode & 07777);
+    else
+        tb_log("%s: other users may look into it (mode %04o); 0700 is safer", path,
+               (unsigned)st.st_mode & 07777);
+}
+
 static int start(struct serve *s, struct tb_error *err)
 {
     s->signal_fd = open_signals();
@@ -288,6 +305,7 @@ static int start(struct serve *s, struct tb_error *err)
         (void)tb_fail(err, TB_EIO, "%.100s: %s", s->config.state_dir, strerror(errno));
         return TB_EXIT_CONFIG;
     }
+    guard_folder(s->config.state_dir);
     tb_realtime_prepare(&s->config, &s->realtime);
     s->shm = tb_shm_new(&s->shm_fd, err);
     if (!s->shm)

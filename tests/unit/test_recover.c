@@ -19,7 +19,7 @@
 static const char *path_of(const struct fixture *f, const char *name)
 {
     static char path[128];
-    snprintf(path, sizeof path, "%s/%s", f->directory, name);
+    snprintf(path, sizeof path, "%s/%.48s", f->directory, name);
     return path;
 }
 
@@ -205,6 +205,35 @@ static void only_five_backups_are_kept(void **state)
     assert_int_equal(count_files(f, ".part"), 0);
 }
 
+static void touch(const struct fixture *f, const char *name)
+{
+    FILE *file = fopen(path_of(f, name), "wb");
+    assert_non_null(file);
+    fclose(file);
+}
+
+/* Beside the newest five: the last one of each of seven days, today's included. */
+static void a_backup_a_day_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    char name[48];
+    for (int day = 1; day <= 9; day++)
+        for (int hour = 1; hour <= 2; hour++) {
+            snprintf(name, sizeof name, "backup-2001010%d-0%d0000-000.db", day, hour);
+            touch(f, name);
+        }
+    add(f, "one");
+    assert_ok(f, tb_store_backup_now(f->store, &f->err));
+    /* today, 9 and 9, 8 and 8 are the newest five; 7 6 5 4 have their last one */
+    assert_int_equal(count_files(f, "backup-"), 5 + 4);
+    for (int day = 1; day <= 9; day++)
+        for (int hour = 1; hour <= 2; hour++) {
+            snprintf(name, sizeof name, "backup-2001010%d-0%d0000-000.db", day, hour);
+            assert_int_equal(access(path_of(f, name), F_OK) == 0,
+                             day >= 8 || (day >= 4 && hour == 2));
+        }
+}
+
 static void a_tick_backs_up_what_was_never_backed_up(void **state)
 {
     struct fixture *f = *state;
@@ -329,12 +358,46 @@ static void a_newer_schema_is_left_alone(void **state)
 static void modes_are_private(void **state)
 {
     struct fixture *f = *state;
-    static const char *const names[] = {"timbred.db", "timbred.db-wal", "timbred.lock"};
+    char path[128];
     struct stat st;
-    for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(stat(path_of(f, names[i]), &st), 0);
-        assert_int_equal(st.st_mode & 0077, 0);
+    mode_t mask = umask(0);
+    snprintf(path, sizeof path, "%s", path_of(f, "copy"));
+    add(f, "one");
+    assert_ok(f, tb_store_tick(f->store, &f->err));
+    assert_ok(f, tb_store_backup(f->store, path, &f->err));
+    assert_ok(f, tb_store_restore(f->store, path, &f->err));
+    umask(mask);
+    DIR *dir = opendir(f->directory);
+    size_t n = 0;
+    for (struct dirent *e; (e = readdir(dir));) {
+        if (e->d_name[0] == '.')
+            continue;
+        assert_int_equal(stat(path_of(f, e->d_name), &st), 0);
+        if (st.st_mode & 0177)
+            fail_msg("%s has mode %o", e->d_name, (unsigned)st.st_mode & 0777);
+        n++;
     }
+    closedir(dir);
+    assert_true(n >= 6); /* database, log, mark, lock, copy, before-restore */
+    assert_int_equal(count_files(f, "before-restore"), 1);
+    assert_true(count_files(f, "backup-") >= 1);
+}
+
+static void three_replaced_states_are_kept(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    snprintf(path, sizeof path, "%s", path_of(f, "copy"));
+    add(f, "one");
+    touch(f, "timbred.db.before-restore-20010101-000000-000");
+    assert_ok(f, tb_store_backup(f->store, path, &f->err));
+    for (int i = 0; i < 4; i++) {
+        assert_ok(f, tb_store_restore(f->store, path, &f->err));
+        usleep(2000);
+    }
+    assert_int_equal(count_files(f, "before-restore"), 3);
+    assert_int_not_equal(access(path_of(f, "timbred.db.before-restore-20010101-000000-000"), F_OK),
+                         0);
 }
 
 int main(void)
@@ -351,6 +414,8 @@ int main(void)
         T(bad_backups_leave_all_as_it_was),
         T(a_newer_schema_is_left_alone),
         T(modes_are_private),
+        T(a_backup_a_day_is_kept),
+        T(three_replaced_states_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
