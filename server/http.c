@@ -129,6 +129,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 
 void tb_http_resume(struct tb_request *request)
 {
+    atomic_store(&request->finished, true);
     MHD_resume_connection(request->connection);
 }
 
@@ -161,7 +162,8 @@ static bool run_slow(struct tb_task *task, struct tb_store *store)
     return true;
 }
 
-/* Runs the handler here, or hands the request on; its connection sleeps meanwhile. */
+/* Runs the handler here, or hands the request on: its connection sleeps, and the reply belongs to
+ * the other thread until it wakes up (request->working). */
 static void dispatch(struct tb_http *http, struct tb_request *request)
 {
     const struct tb_route *route = request->route;
@@ -183,7 +185,7 @@ static void dispatch(struct tb_http *http, struct tb_request *request)
         return;
     tb_answer_problem(request, 503, "too many requests wait");
     request->reply.retry_after_s = 1;
-    MHD_resume_connection(request->connection);
+    tb_http_resume(request);
 }
 
 static enum MHD_Result take_body(struct tb_request *request, const char *data, size_t size)
@@ -263,10 +265,10 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
     if (!request->done && !request->working) {
         if (tb_edge_body(request))
             dispatch(http, request);
-        if (request->working && !request->reply.status)
+        if (request->working) /* an answer is one only after the commit, when we are called again */
             return MHD_YES;
     }
-    if (request->working && !request->reply.status)
+    if (request->working && !atomic_load(&request->finished))
         return MHD_YES;
     set_deadline(http, connection, SEND_S);
     return (enum MHD_Result)tb_reply_queue(request);

@@ -7,6 +7,7 @@
 #include "server/task.h"
 
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -125,7 +126,9 @@ struct tb_request {
     json_t *json;
     char content_type[64];
     uint32_t if_match;
-    bool head, gzip, started, working, done, too_large;
+    bool head, gzip, started, done, too_large;
+    bool working;           /* handed to another thread, which alone may touch the reply ... */
+    _Atomic bool finished;  /* ... until it has set this and resumed the connection */
     struct tb_store *store; /* the connection of the thread that runs the handler */
     struct tb_effect effect;
     struct tb_reply reply;
