@@ -84,15 +84,15 @@ enum tb_status tb_control_push_values(struct tb_control *control, const float *o
 void tb_control_mirror(struct tb_control *control)
 {
     struct tb_current *c = &control->web->shm->current;
-    uint32_t version = atomic_load(&c->version) | 1; /* odd, also after a writer that died */
-    atomic_store(&c->version, version);
-    memcpy(c->patch_uuid, control->uuid, sizeof c->patch_uuid);
-    atomic_store(&c->revision, control->revision);
-    atomic_store(&c->modified, control->modified);
+    uint32_t next = atomic_load(&c->version) + 1;
+    struct tb_current_slot *slot = &c->slots[next % 2];
+    memcpy(slot->patch_uuid, control->uuid, sizeof slot->patch_uuid);
+    atomic_store(&slot->revision, control->revision);
+    atomic_store(&slot->modified, control->modified);
     for (size_t i = 0; i < TB_N_PARAMS; i++)
-        atomic_store_explicit(&c->values[i], control->values[i], memory_order_relaxed);
-    atomic_store(&c->valid, 1);
-    atomic_store(&c->version, version + 1);
+        atomic_store_explicit(&slot->values[i], control->values[i], memory_order_relaxed);
+    atomic_store(&c->version,
+                 next != 0 ? next : 2); /* killed before this line: the old one holds */
 }
 
 void tb_control_recount(struct tb_control *control)

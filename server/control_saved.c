@@ -65,7 +65,8 @@ static void take_patch(struct tb_control *control, struct tb_store *store, const
 static enum tb_status resume(struct tb_control *control, struct tb_store *store,
                              struct tb_error *err)
 {
-    const struct tb_current *c = &control->web->shm->current;
+    const struct tb_current *current = &control->web->shm->current;
+    const struct tb_current_slot *c = &current->slots[atomic_load(&current->version) % 2];
     char uuid[TB_UUID];
     memcpy(uuid, c->patch_uuid, sizeof uuid);
     uuid[TB_UUID - 1] = '\0';
@@ -75,6 +76,7 @@ static enum tb_status resume(struct tb_control *control, struct tb_store *store,
     take_patch(control, store, uuid);
     tb_control_recount(control);
     tb_control_mirror(control);
+    tb_control_dirty(control); /* the old web role may not have saved it */
     return tb_control_push_values(control, NULL, err);
 }
 
@@ -128,7 +130,7 @@ static void read_first(struct tb_control *control, struct tb_store *store)
 enum tb_status tb_control_restore(struct tb_control *control, struct tb_store *store,
                                   struct tb_error *err)
 {
-    if (atomic_load(&control->web->shm->current.valid))
+    if (atomic_load(&control->web->shm->current.version) != 0)
         return resume(control, store, err);
     if (!read_last(control, store))
         read_first(control, store);

@@ -51,14 +51,15 @@ enum tb_status tb_current_read(const struct tb_shm *shm, float values[TB_N_PARAM
                                struct tb_error *err)
 {
     const struct tb_current *current = &shm->current;
-    if (!atomic_load(&current->valid))
+    if (atomic_load(&current->version) == 0)
         return tb_fail(err, TB_ENOTFOUND, "nothing has been loaded yet");
     for (int i = 0; i < TRIES; i++) {
         float copy[TB_N_PARAMS];
         uint32_t before = atomic_load(&current->version);
         for (int id = 0; id < TB_N_PARAMS; id++)
-            copy[id] = atomic_load_explicit(&current->values[id], memory_order_acquire);
-        if (before % 2 == 0 && before == atomic_load(&current->version))
+            copy[id] =
+                atomic_load_explicit(&current->slots[before % 2].values[id], memory_order_acquire);
+        if (before == atomic_load(&current->version))
             return check_values(copy, values, err);
     }
     return tb_fail(err, TB_ECONFLICT, "the current state is being written");

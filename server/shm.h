@@ -50,12 +50,14 @@ enum tb_device_state { TB_DEVICE_STOPPED, TB_DEVICE_RUNNING, TB_DEVICE_LOST };
 /* What plays now, as the web role last said it. Written by the web role, so that the next one can
  * go on after a crash. */
 struct tb_current {
-    _Atomic uint32_t version; /* odd while being written */
-    char patch_uuid[37];      /* "" when the working copy came from nowhere */
-    _Atomic uint32_t revision;
-    _Atomic uint32_t modified;
-    _Atomic uint32_t valid; /* 0 until the first patch was loaded */
-    _Atomic float values[TB_N_PARAMS];
+    _Atomic uint32_t announced; /* 1: the link with its token was written and printed */
+    _Atomic uint32_t version;   /* 0 until the first patch was loaded */
+    struct tb_current_slot {
+        char patch_uuid[37]; /* "" when the working copy came from nowhere */
+        _Atomic uint32_t revision;
+        _Atomic uint32_t modified;
+        _Atomic float values[TB_N_PARAMS];
+    } slots[2]; /* version % 2 is whole; the next is written into the other one */
 };
 
 struct tb_shm {

@@ -4,6 +4,7 @@
 #include "server/auth.h"
 #include "server/cache.h"
 #include "server/control.h"
+#include "server/log.h"
 #include "server/thread.h"
 #include "server/web.h"
 #include "server/ws.h"
@@ -149,24 +150,30 @@ static void run_list(struct tb_writer *writer, struct tb_task *list)
 struct save {
     struct tb_task task; /* first */
     struct tb_control *control;
+    struct tb_error err;
+    bool written;
 };
 
 static bool save_state(struct tb_task *task, struct tb_store *store)
 {
-    struct tb_error err;
-    return tb_control_save(((struct save *)task)->control, store, &err) == TB_OK;
+    struct save *save = (struct save *)task;
+    save->written = tb_control_save(save->control, store, &save->err) == TB_OK;
+    return save->written;
 }
 
 static void state_saved(struct tb_task *task, enum tb_status status, const struct tb_error *err)
 {
-    (void)err;
-    if (status != TB_OK)
-        tb_control_save_failed(((struct save *)task)->control);
+    struct save *save = (struct save *)task;
+    if (status == TB_OK && save->written)
+        return;
+    tb_log("the last state is not saved yet: %s", status == TB_OK ? save->err.text : err->text);
+    tb_control_save_failed(save->control);
 }
 
 static void save_last_state(struct tb_writer *writer)
 {
-    struct save save = {{.run = save_state, .done = state_saved}, writer->web->control};
+    struct save save = {.task = {.run = save_state, .done = state_saved},
+                        .control = writer->web->control};
     run_batch(writer, &save.task);
 }
 
