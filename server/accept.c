@@ -109,6 +109,16 @@ enum tb_status tb_accept_listen(const struct tb_config *config, int *socket, uin
                    config->port, tries > 1 ? " and the next ones are" : " is");
 }
 
+bool tb_accept_inherited(int fd, uint16_t *port)
+{
+    int listens = 0;
+    socklen_t size = sizeof listens;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) || !listens)
+        return false;
+    *port = port_of(fd);
+    return true;
+}
+
 static void forget(struct acceptor *a, size_t i)
 {
     a->pending[i] = a->pending[--a->n];

@@ -15,6 +15,9 @@ struct tb_web;
 enum tb_status tb_accept_listen(const struct tb_config *config, int *socket, uint16_t *port,
                                 struct tb_error *err);
 
+/* Main thread. True when fd listens; *port is where. */
+bool tb_accept_inherited(int fd, uint16_t *port);
+
 /* Main thread. Accepts, looks at the first 8 bytes without taking them, and hands each connection
  * to libwebsockets ("GET /ws" and a space or ?) or libmicrohttpd (the rest), until stop_fd is
  * readable. What says nothing for 5 s is closed. */

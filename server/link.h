@@ -21,6 +21,8 @@ enum tb_link_type {
     TB_LINK_JOB_START,  /* payload = struct tb_job_request, fd = the web's end of a socket pair that
                            becomes the job's descriptor 3; DONE.value = pid */
     TB_LINK_JOB_STOP,   /* value = pid */
+    TB_LINK_LISTENING,  /* fd = the listening socket; the next web role inherits it, so that who
+                           connects meanwhile waits instead of being refused */
     /* audio -> web */
     TB_LINK_DONE = 64,  /* id of the request, status, text on failure */
     TB_LINK_SYSEX,      /* payload = one whole message F0 .. F7 from MIDI, at most 64 KiB */

@@ -5,8 +5,10 @@
 /* The three roles of the one program. The audio role starts the others as
  * `timbred --role=web ...` and `timbred --role=job` (the same executable by /proc/self/exe) with
  * these descriptors; everything else is closed. */
-enum { TB_FD_LINK = 3, TB_FD_SHM = 4 }; /* web: unix socket to the audio role, shared memory */
-enum { TB_FD_JOB = 3 };                 /* job: unix socket to whoever asked for it */
+/* web: unix socket to the audio role, shared memory, and from the second start on the listening
+ * socket of the one before (closed where there is none) */
+enum { TB_FD_LINK = 3, TB_FD_SHM = 4, TB_FD_LISTEN = 5 };
+enum { TB_FD_JOB = 3 }; /* job: unix socket to whoever asked for it */
 
 /* argc/argv hold the options behind the command. Each returns the exit status of the process. */
 int tb_serve_main(int argc, char **argv); /* audio role: server/serve.c */

@@ -98,6 +98,9 @@ static void on_request(struct serve *s, const struct tb_link_header *header, int
     case TB_LINK_JOB_STOP:
         status = tb_supervisor_job_stop(&s->supervisor, (pid_t)header->value, &err);
         break;
+    case TB_LINK_LISTENING:
+        status = tb_supervisor_keep(&s->supervisor, fd, &err);
+        break;
     case TB_LINK_DEVICES:
     case TB_LINK_DEVICE_SET:
         if (handed_on(s, header, &err))

@@ -34,7 +34,7 @@ struct start {
     const char *role; /* "--role=web" */
     int argc;
     char **argv;
-    int fds[2]; /* become descriptors 3, 4 ... */
+    int fds[3]; /* become descriptors 3, 4 ... */
     int n_fds;
 };
 
@@ -102,7 +102,7 @@ void tb_supervisor_init(struct tb_supervisor *s, struct tb_shm *shm, int shm_fd,
     s->shm_fd = shm_fd;
     s->argc = argc;
     s->argv = argv;
-    s->link = -1;
+    s->link = s->listener = -1;
 }
 
 static int lift(int fd)
@@ -124,8 +124,8 @@ static enum tb_status start_web(struct tb_supervisor *s, struct tb_error *err)
         struct start start = {.role = "--role=web",
                               .argc = s->argc,
                               .argv = s->argv,
-                              .fds = {theirs, shm_fd},
-                              .n_fds = 2};
+                              .fds = {theirs, shm_fd, s->listener},
+                              .n_fds = s->listener >= 0 ? 3 : 2};
         status = spawn(&start, &s->web, err);
     } else {
         (void)tb_fail(err, TB_EIO, "descriptors: %s", strerror(errno));
@@ -182,8 +182,13 @@ static void web_ended(struct tb_supervisor *s, int status, uint64_t now_ns)
     s->web = 0;
     close(s->link);
     s->link = -1;
-    if (s->stopping)
+    char why[48];
+    describe(status, why, sizeof why);
+    if (s->stopping) {
+        if (WIFSIGNALED(status))
+            tb_log("web: %s while it was stopping", why);
         return;
+    }
     uint64_t lived_ms = (now_ns - s->started_ns) / TB_NS_PER_MS;
     if (lived_ms >= HEALTHY_MS)
         s->failures = 0;
@@ -193,8 +198,6 @@ static void web_ended(struct tb_supervisor *s, int status, uint64_t now_ns)
     unsigned wait_ms = outside ? 0 : tb_supervisor_backoff_ms(s->failures);
     s->retry_ns = now_ns + (uint64_t)wait_ms * TB_NS_PER_MS;
     atomic_fetch_add(&s->shm->audio.web_restarts, 1);
-    char why[48];
-    describe(status, why, sizeof why);
     tb_log("web: %s after %.1f s, starting again in %u ms", why, (double)lived_ms / 1000, wait_ms);
 }
 
@@ -273,9 +276,31 @@ static void signal_all(const struct tb_supervisor *s, int web_signal, int job_si
             (void)kill(s->jobs[kind], job_signal);
 }
 
+static void drop_listener(struct tb_supervisor *s)
+{
+    if (s->listener >= 0)
+        close(s->listener);
+    s->listener = -1;
+}
+
+enum tb_status tb_supervisor_keep(struct tb_supervisor *s, int fd, struct tb_error *err)
+{
+    int listens = 0;
+    socklen_t size = sizeof listens;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || !listens)
+        return tb_fail(err, TB_EINVAL, "link: not a listening socket");
+    int kept = fcntl(fd, F_DUPFD_CLOEXEC, FREE_FDS);
+    if (kept < 0)
+        return tb_fail(err, TB_EIO, "descriptors: %s", strerror(errno));
+    drop_listener(s);
+    s->listener = kept;
+    return TB_OK;
+}
+
 void tb_supervisor_begin_stop(struct tb_supervisor *s)
 {
     s->stopping = true;
+    drop_listener(s); /* who connects from now on is refused at once */
     signal_all(s, SIGTERM, SIGTERM);
 }
 

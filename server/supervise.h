@@ -18,6 +18,7 @@ struct tb_supervisor {
     struct tb_shm *shm;
     int shm_fd;
     int link;            /* our end to the web role, -1 while it is not there */
+    int listener;        /* the web role's listening socket, kept for the next one; -1: none yet */
     pid_t web;           /* 0 while it is not there */
     uint64_t started_ns; /* CLOCK_MONOTONIC of the last start */
     uint64_t retry_ns;   /* when to start the next one; only while web is 0 */
@@ -44,6 +45,9 @@ bool tb_supervisor_reap(struct tb_supervisor *s, uint64_t now_ns);
 enum tb_status tb_supervisor_job_start(struct tb_supervisor *s, uint32_t kind, int fd, pid_t *pid,
                                        struct tb_error *err);
 enum tb_status tb_supervisor_job_stop(struct tb_supervisor *s, pid_t pid, struct tb_error *err);
+
+/* Keeps a copy of the web role's listening socket. TB_EINVAL: it is none. */
+enum tb_status tb_supervisor_keep(struct tb_supervisor *s, int fd, struct tb_error *err);
 
 /* Asks every child to end; then waits, and kills what is still there after timeout_ms. */
 void tb_supervisor_begin_stop(struct tb_supervisor *s);

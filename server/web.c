@@ -138,14 +138,23 @@ static int complain(const struct tb_error *err, int status)
     return status;
 }
 
+/* A killed web role must not take the port and those who are connecting with it. */
+static enum tb_status keep_socket(struct tb_web *web, int socket, struct tb_error *err)
+{
+    struct tb_link_question question = {.type = TB_LINK_LISTENING, .fd = socket};
+    return tb_link_ask(web->link, &question, NULL, err);
+}
+
 static int serve(struct tb_web *web, int socket)
 {
     struct tb_error err = {0};
     struct tb_store *store = NULL;
     char token[TB_TOKEN_TEXT];
-    bool first = atomic_load(&web->shm->audio.web_restarts) == 0;
+    bool first = !atomic_load(&web->shm->current.announced);
     if (tb_sandbox_web(&web->config, &err) != TB_OK || open_parts(web, &store, &err) != TB_OK)
         return complain(&err, 1);
+    if (keep_socket(web, socket, &err) != TB_OK)
+        (void)complain(&err, 0); /* only a restart after a crash is rougher */
     if (mint(web, store, first, token, &err) != TB_OK && !is_loopback(web->config.listen))
         return complain(&err, TB_EXIT_CONFIG); /* never open to the network without a token */
     if (tb_control_restore(web->control, store, &err) != TB_OK)
@@ -157,9 +166,8 @@ static int serve(struct tb_web *web, int socket)
     (void)printf("listening http://%s:%u\n",
                  is_loopback(web->config.listen) ? web->config.listen : "127.0.0.1", web->port);
     if (first && token[0]) {
-        if (tb_link_file_write(web->config.state_dir, web->port, token, &err) != TB_OK)
-            (void)complain(&err, 0);
         tb_banner_print(web, token);
+        atomic_store(&web->shm->current.announced, 1);
     }
     (void)fflush(stdout);
     tb_accept_run(web, socket, stop_fd);
@@ -169,18 +177,11 @@ static int serve(struct tb_web *web, int socket)
 }
 
 /* After a crash the panel must find the same port again, whatever it was chosen by. */
-static enum tb_status listen_again(struct tb_web *web, int *socket, struct tb_error *err)
+static enum tb_status open_socket(struct tb_web *web, int *socket, struct tb_error *err)
 {
-    char url[64], token[64];
-    struct tb_config config = web->config;
-    if (atomic_load(&web->shm->audio.web_restarts) > 0 &&
-        tb_link_file_read(config.state_dir, url, sizeof url, token, sizeof token)) {
-        const char *colon = strrchr(url, ':');
-        config.port = (uint16_t)(colon ? strtoul(colon + 1, NULL, 10) : config.port);
-        config.port_fixed = true;
-        if (tb_accept_listen(&config, socket, &web->port, err) == TB_OK)
-            return TB_OK;
-    }
+    *socket = TB_FD_LISTEN;
+    if (tb_accept_inherited(TB_FD_LISTEN, &web->port))
+        return TB_OK;
     return tb_accept_listen(&web->config, socket, &web->port, err);
 }
 
@@ -198,7 +199,7 @@ int tb_web_main(int argc, char **argv)
     raise_files();
     if (!take_signals())
         return 1;
-    enum tb_status status = listen_again(&web, &socket, &err);
+    enum tb_status status = open_socket(&web, &socket, &err);
     if (status != TB_OK)
         return complain(&err, status == TB_EINVAL ? TB_EXIT_CONFIG : EXIT_UNAVAILABLE);
     tb_hosts_init(&web.hosts, web.port, web.config.hosts);

@@ -72,6 +72,18 @@ export class Daemon {
         return this.exited;
     }
 
+    // kill -9 of everything at once
+    async kill() {
+        const web = this.webPid();
+        await this.stop('SIGKILL');
+        await sleep(100);
+        try {
+            process.kill(web, 'SIGKILL');
+        } catch {
+            return; // it went with its parent
+        }
+    }
+
     async end() {
         const code = await this.stop();
         rmSync(this.state, { recursive: true, force: true });

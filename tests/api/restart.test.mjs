@@ -97,19 +97,49 @@ test(
 
         await d.api('PATCH', '/state', { values: { 'fm.op2.level': 66 } });
         await sleep(1300);
-        const web = d.webPid();
-        await d.stop('SIGKILL');
-        await sleep(100);
-        try {
-            process.kill(web, 'SIGKILL');
-        } catch {
-            assert.ok(true, 'it went with its parent');
-        }
+        await d.kill();
         await d.start();
         assert.equal((await state()).values['fm.op2.level'], 66);
         assert.equal((await state()).modified, true);
     },
 );
+
+test('kill -9 of the web role, then of everything: the last state returns', async () => {
+    await d.api('PUT', '/state/patch', { uuid });
+    await sleep(1300); // saved, so that only the edit is new
+    await d.api('PATCH', '/state', { values: { 'fm.op2.level': 33 } });
+    await d.killWeb();
+    await sleep(1300);
+    await d.kill();
+    await d.start();
+    assert.equal((await state()).values['fm.op2.level'], 33);
+    assert.equal((await state()).patch.uuid, uuid);
+    assert.equal((await state()).modified, true);
+});
+
+test('the web role killed while it starts: port and link appear all the same', async () => {
+    for (let ms = 0; ms <= 40; ms += 8) {
+        const other = new Daemon();
+        const started = other.start();
+        while (!other.webPid()) await sleep(1);
+        await sleep(ms);
+        process.kill(other.webPid() ?? 0x3fffffff, 'SIGKILL');
+        await started;
+        assert.equal((await other.api('GET', '/status')).status, 200);
+        assert.equal(await other.end(), 0);
+    }
+});
+
+test('who connects while the web role is down waits for the next one', async () => {
+    process.kill(d.webPid(), 'SIGKILL');
+    const answers = [];
+    for (let i = 0; i < 40; i++) {
+        answers.push(d.plain('GET', '/api/v1/health').catch((fault) => fault.code));
+        await sleep(2);
+    }
+    const refused = (await Promise.all(answers)).filter((answer) => answer === 'ECONNREFUSED');
+    assert.equal(refused.length, 0);
+});
 
 test('a taken port is passed over, or told', async () => {
     const holder = net.createServer().listen(0, '127.0.0.1');
