@@ -3,9 +3,10 @@
 """Fuzzes every target for a while. usage: fuzz.py ROOT BUILD [TARGET...]
 
 Builds the targets with clang, libFuzzer, ASan and UBSan in BUILD/fuzz, then runs each from its
-corpus, two at a time, TIMBRED_FUZZ_SECONDS (10) each. Finds are left in BUILD/fuzz/finds; a fix
-starts by adding the file to tests/fuzz/corpus/TARGET. A target that covers fewer edges than EDGES
-says has lost its way into the parser and fails. Status 77: clang is not installed.
+corpus, two at a time, TIMBRED_FUZZ_SECONDS (10; 300 where TIMBRED_FULL=1) each. Finds are left in
+BUILD/fuzz/finds; a fix starts by adding the file to tests/fuzz/corpus/TARGET. A target that covers
+fewer edges than EDGES says has lost its way into the parser and fails. Status 77: clang is not
+installed.
 """
 import concurrent.futures
 import os
@@ -16,6 +17,7 @@ import sys
 
 # target -> least number of edges that its corpus and a short run must cover
 EDGES = {
+    "backup": 250,
     "import": 300,
     "config": 150,
     "edge": 80,
@@ -69,7 +71,8 @@ def main(root, build, *wanted):
         print("SKIPPED: clang is not installed")
         return 77
     targets = list(wanted or EDGES)
-    seconds = int(os.environ.get("TIMBRED_FUZZ_SECONDS", "10"))
+    usual = "300" if os.environ.get("TIMBRED_FULL") == "1" else "10"
+    seconds = int(os.environ.get("TIMBRED_FUZZ_SECONDS", usual))
     folder = prepare(root, build, targets)
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(2) as pool:

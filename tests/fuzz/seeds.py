@@ -33,6 +33,32 @@ def bulk(data=VOICE * 32, head=b"\xf0\x43\x00\x09\x20\x00", end=b"\xf7"):
 
 
 SEEDS = {
+    # R: a file; E: bytes changed in a whole one; T: cut; S: SQL run on it (fuzz_backup.c)
+    "backup": {
+        "whole": b"E",
+        "truncated": b"T" + struct.pack("<I", 3 * 4096)[:3],
+        "cut-in-a-page": b"T" + struct.pack("<I", 5000)[:3],
+        "bad-page": b"E" + b"".join(struct.pack("<I", 4096 * 3 + i)[:3] + b"\x5a"
+                                    for i in range(24)),
+        "bad-header": b"E" + struct.pack("<I", 16)[:3] + b"\x20",
+        "schema-cookie": b"E" + struct.pack("<I", 40)[:3] + b"\x7f",
+        "foreign": b"SPRAGMA application_id = 1",
+        "foreign-schema": b"SDROP TABLE bank_patch; CREATE TABLE bank_patch (a, b)",
+        "newer": b"SPRAGMA user_version = 99",
+        "extra-trigger": b"SCREATE TRIGGER evil AFTER INSERT ON patch BEGIN "
+                         b"DELETE FROM token; END",
+        "view": b"SCREATE VIEW evil AS SELECT * FROM patch",
+        "writable-schema": b"SPRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 2 "
+                           b"WHERE name = 'setting'",
+        "values": b"SUPDATE patch SET val = x'01ffff00ff'; DELETE FROM param_key",
+        "text-index": b"SDELETE FROM patch_text_data; UPDATE patch_text_config SET v = 99",
+        "rows": b"SDELETE FROM patch; INSERT INTO setting VALUES ('a', 'b')",
+        "checks": b"SPRAGMA ignore_check_constraints = ON; UPDATE patch SET uuid = 'short'",
+        "last-id": b"SUPDATE patch SET id = 134217727 WHERE name = 'two'",
+        "page-size": b"SPRAGMA journal_mode = DELETE; PRAGMA page_size = 8192; VACUUM",
+        "nothing": b"R",
+        "text": b"RSQLite format 3\0 and no more",
+    },
     "smf": {
         "format0": midi(0, 96, track(NOTE, END)),
         "format1": midi(1, 480, track(b"\x00\xff\x51\x03\x07\xa1\x20", END), track(NOTE, END)),
