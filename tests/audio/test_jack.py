@@ -15,7 +15,8 @@ import time
 
 from daemon import LOST, RUNNING, Daemon, check, skip, wait_for
 
-ROUNDS = int(os.environ.get("TB_JACK_KILLS", "3"))
+FULL = os.environ.get("TIMBRED_FULL") == "1"
+ROUNDS = int(os.environ.get("TB_JACK_KILLS", "100" if FULL else "3"))
 ASOUNDRC = """pcm.jk { type jack
   playback_ports { 0 system:playback_1 1 system:playback_2 }
   capture_ports { 0 system:capture_1 1 system:capture_2 } }

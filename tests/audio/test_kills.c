@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* usage: test-kills [KILLS]
+/* usage: test-kills [KILLS]     (50, or 1,000 where TIMBRED_FULL=1)
  * A child pushes commands into the shared ring as fast as it can and is killed at any instant,
  * again and again, while the real audio thread plays: no command may be torn, no period late that
  * is not late in the witness too. Prints one JSON object; ends with 1 when a bound is broken. */
@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SHM_FD = 20, KILLS = 50, BLOCK = 64, RATE_HZ = 48000 };
+enum { SHM_FD = 20, KILLS = 50, KILLS_FULL = 1000, BLOCK = 64, RATE_HZ = 48000 };
 
 /* The child. Stops when the parent is gone. */
 static int produce(void)
@@ -81,7 +81,10 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--produce") == 0)
         return produce();
-    unsigned kills = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : KILLS;
+    const char *full = getenv("TIMBRED_FULL");
+    unsigned kills = full && strcmp(full, "1") == 0 ? KILLS_FULL : KILLS;
+    if (argc > 1)
+        kills = (unsigned)strtoul(argv[1], NULL, 10);
     struct tb_config config = {.driver = "null",
                                .rate_hz = RATE_HZ,
                                .block = BLOCK,

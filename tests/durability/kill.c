@@ -3,8 +3,9 @@
  * usage: durability kill|early-ack [CYCLES]
  * A writer changes patches in group commits and acknowledges each through a pipe; it is killed with
  * SIGKILL at a random moment, again and again. What was acknowledged must be there with its whole
- * content, and nothing may be damaged. CYCLES: 100, or TIMBRED_KILLS. early-ack plants a fault, the
- * acknowledgement before the commit: it succeeds when the loss is found. */
+ * content, and nothing may be damaged. CYCLES: 100, or TIMBRED_KILLS, or 1,000 where
+ * TIMBRED_FULL=1. early-ack plants a fault, the acknowledgement before the commit: it succeeds when
+ * the loss is found. */
 #include "db/store.h"
 
 #include <fcntl.h>
@@ -153,9 +154,11 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 
 int main(int argc, char **argv)
 {
-    const char *kills = getenv("TIMBRED_KILLS");
+    const char *full = getenv("TIMBRED_FULL"), *kills = getenv("TIMBRED_KILLS");
     bool early = argc > 1 && strcmp(argv[1], "early-ack") == 0;
-    long cycles = argc > 2 ? strtol(argv[2], NULL, 10) : kills ? strtol(kills, NULL, 10) : 100;
+    if (!kills)
+        kills = full && strcmp(full, "1") == 0 ? "1000" : "100";
+    long cycles = strtol(argc > 2 ? argv[2] : kills, NULL, 10);
     char directory[] = "/var/tmp/timbred-kill-XXXXXX"; /* a disk, where there is one */
     struct tally tally = {0};
     struct timespec from, to;
