@@ -68,6 +68,7 @@ static enum tb_status make_row(struct tb_store *store, const struct tb_patch *pa
     size_t at = 0;
     row->tags[0] = '\0';
     row->blob = NULL;
+    row->size = 0;
     if (patch->name[0] == '\0')
         return tb_fail(err, TB_EINVAL, "name: is empty");
     if (patch->n_tags < 0 || patch->n_tags > TB_MAX_TAGS)

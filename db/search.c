@@ -282,14 +282,13 @@ struct plan {
     size_t n_words;
 };
 
-static enum tb_status make_plan(const struct tb_patch_query *q, struct plan *plan,
-                                struct tb_error *err)
+static enum tb_status make_plan(struct plan *plan, struct tb_error *err)
 {
+    const struct tb_patch_query *q = plan->query;
     if (q->text && strlen(q->text) > MAX_TEXT)
         return tb_fail(err, TB_EINVAL, "q: longer than %d bytes", MAX_TEXT);
     if (q->limit < 1 || q->limit > MAX_LIMIT)
         return tb_fail(err, TB_EINVAL, "limit: %u is not in 1..%d", q->limit, MAX_LIMIT);
-    plan->query = q;
     plan->n_words =
         make_match(q, "{name author category tags comment}", plan->match, sizeof plan->match);
     plan->order = NULL;
@@ -365,7 +364,7 @@ static enum tb_status run_plan(struct tb_store *store, const struct plan *plan, 
 {
     const struct tb_patch_query *q = plan->query;
     struct tb_hits hits = {0};
-    if (!plan->match[0] && !(q->bank && q->bank[0])) {
+    if (plan->order && !plan->match[0] && !(q->bank && q->bank[0])) {
         int64_t count = tb_db_integer(store->db, "SELECT count(*) FROM patch", err);
         *total = count < 0 ? 0 : (size_t)count;
         return count < 0
@@ -392,11 +391,11 @@ enum tb_status tb_patch_list(struct tb_store *store, const struct tb_patch_query
                              struct tb_patch **patches, size_t *n, size_t *total,
                              struct tb_error *err)
 {
-    struct plan plan;
+    struct plan plan = {.query = query};
     struct page page = {NULL, 0, query->limit};
     *patches = NULL;
     *n = *total = 0;
-    enum tb_status status = make_plan(query, &plan, err);
+    enum tb_status status = make_plan(&plan, err);
     if (status)
         return status;
     page.patches = malloc(page.capacity * sizeof *page.patches);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "db/store_priv.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,15 +104,17 @@ enum tb_status tb_db_exec(sqlite3 *db, const char *sql, struct tb_error *err)
 
 void tb_db_text(sqlite3_stmt *stmt, int column, char *out, size_t size)
 {
+    assert(size > 0);
     const char *text = (const char *)sqlite3_column_text(stmt, column);
-    size_t n = text ? strlen(text) : 0;
+    if (!text)
+        text = "";
+    size_t n = strlen(text);
     if (n >= size) {
         n = size - 1;
         while (n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80)
             n--;
     }
-    if (n > 0)
-        memcpy(out, text, n);
+    memcpy(out, text, n);
     out[n] = '\0';
 }
 

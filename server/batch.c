@@ -102,24 +102,23 @@ static enum tb_status read_line(const struct parser *p, char *line, struct tb_ba
 
 static int compare_names(const void *a, const void *b)
 {
-    const struct tb_batch_job *const *x = a, *const *y = b;
-    return strcmp((*x)->name, (*y)->name);
+    const char *const *x = a, *const *y = b;
+    return strcmp(*x, *y);
 }
 
 /* Two jobs of one name would overwrite each other. */
 static enum tb_status check_names(const struct parser *p, const struct tb_batch_job *jobs, size_t n)
 {
-    const struct tb_batch_job **sorted = calloc(n ? n : 1, sizeof *sorted);
+    const char **sorted = calloc(n ? n : 1, sizeof sorted[0]);
     if (!sorted)
         return tb_fail(p->err, TB_ENOMEM, "%.100s: no memory", p->file);
     for (size_t i = 0; i < n; i++)
-        sorted[i] = &jobs[i];
-    qsort(sorted, n, sizeof *sorted, compare_names);
+        sorted[i] = jobs[i].name;
+    qsort(sorted, n, sizeof sorted[0], compare_names);
     enum tb_status s = TB_OK;
     for (size_t i = 1; i < n && s == TB_OK; i++) {
-        if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
-            s = tb_fail(p->err, TB_EINVAL, "%.60s: name: %.60s is there twice", p->file,
-                        sorted[i]->name);
+        if (strcmp(sorted[i - 1], sorted[i]) == 0)
+            s = tb_fail(p->err, TB_EINVAL, "%.60s: name: %.60s is there twice", p->file, sorted[i]);
     }
     free(sorted);
     return s;

@@ -63,27 +63,38 @@ static char *csv_of(const json_t *rows, const struct column *columns, size_t n)
     return fclose(out) == 0 ? text : NULL;
 }
 
+/* One padded cell of a line; row NULL is the line of titles. */
+static bool put_padded(FILE *out, const struct column *column, const json_t *row)
+{
+    char cell[64];
+    FILE *memory = fmemopen(cell, sizeof cell, "w");
+    if (!memory)
+        return false;
+    if (row)
+        put_cell(memory, column, row);
+    else
+        fputs(column->title, memory);
+    (void)fputc('\0', memory);
+    (void)fclose(memory);
+    int width = (int)strlen(column->title);
+    if (column->decimals == TEXT)
+        fprintf(out, "%-12s", cell);
+    else
+        fprintf(out, "%*s", width < 7 ? 7 : width, cell);
+    return true;
+}
+
 /* Columns as wide as their widest cell, right-aligned; text to the left. */
 static void put_table(FILE *out, const json_t *rows, const struct column *columns, size_t n)
 {
     size_t n_rows = json_array_size(rows);
     for (size_t line = 0; line <= n_rows; line++) {
+        const json_t *row = line ? json_array_get(rows, line - 1) : NULL;
         for (size_t k = 0; k < n; k++) {
-            char cell[64];
-            FILE *memory = fmemopen(cell, sizeof cell, "w");
-            if (!memory)
+            if (k)
+                fputs("  ", out);
+            if (!put_padded(out, &columns[k], row))
                 return;
-            if (line == 0)
-                fputs(columns[k].title, memory);
-            else
-                put_cell(memory, &columns[k], json_array_get(rows, line - 1));
-            (void)fputc('\0', memory);
-            (void)fclose(memory);
-            int width = (int)strlen(columns[k].title);
-            if (columns[k].decimals != TEXT)
-                fprintf(out, "%s%*s", k ? "  " : "", width < 7 ? 7 : width, cell);
-            else
-                fprintf(out, "%s%-12s", k ? "  " : "", cell);
         }
         fputc('\n', out);
     }

@@ -100,7 +100,7 @@ static bool split(const char *host, char *name, size_t size, unsigned *port)
 
 static bool is_local_address(int fd, const char *name)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t size = sizeof address;
     char text[64], host[72];
     if (fd < 0 || getsockname(fd, (struct sockaddr *)&address, &size))

@@ -245,6 +245,7 @@ static enum MHD_Result begin(struct tb_http *http, struct tb_request *request, c
     return MHD_YES; /* an answer on the first call would cost the connection */
 }
 
+/* libmicrohttpd decides what its handler takes: NOLINTNEXTLINE(readability-function-size) */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *data,
                                   size_t *size, void **context)

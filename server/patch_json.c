@@ -228,11 +228,12 @@ enum tb_status tb_patch_from_json(json_t *body, enum tb_body kind, struct tb_pat
     if (!json_is_object(body))
         return tb_fail(err, TB_EINVAL, "patch: must be an object");
     struct tb_patch next = *patch;
-    next.values = malloc(TB_MAX_VALUES * sizeof *next.values);
-    if (!next.values)
+    struct tb_value *values = malloc(TB_MAX_VALUES * sizeof *values);
+    if (!values)
         return tb_fail(err, TB_ENOMEM, "no memory for the values");
+    next.values = values;
     if (patch->n_values)
-        memcpy(next.values, patch->values, patch->n_values * sizeof *next.values);
+        memcpy(values, patch->values, patch->n_values * sizeof *values);
     enum tb_status status = check_fields(body, warnings, err);
     if (!status)
         status = read_texts(body, kind, &next, err);
@@ -243,12 +244,11 @@ enum tb_status tb_patch_from_json(json_t *body, enum tb_body kind, struct tb_pat
     if (!status)
         status = read_values(body, kind, &next, warnings, err);
     if (status) {
-        free(next.values);
+        free(values);
         return status;
     }
-    struct tb_value *exact = realloc(next.values, (next.n_values + 1) * sizeof *exact);
-    if (exact)
-        next.values = exact;
+    struct tb_value *exact = realloc(values, (next.n_values + 1) * sizeof *exact);
+    next.values = exact ? exact : values;
     free(patch->values);
     *patch = next;
     return TB_OK;

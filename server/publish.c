@@ -136,7 +136,7 @@ static uint8_t level_byte(float level)
     if (!(level > 1.585e-5f)) /* -96 dB */
         return 0;
     float steps = 255.0f + 20.0f * log10f(level) * (255.0f / 96.0f);
-    return steps < 1.0f ? 1 : steps > 255.0f ? 255 : (uint8_t)(steps + 0.5f);
+    return steps < 1.0f ? 1 : steps > 255.0f ? 255 : (uint8_t)lroundf(steps);
 }
 
 static int8_t signed_byte(float value, float scale)

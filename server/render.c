@@ -187,13 +187,13 @@ enum tb_status tb_render(const struct tb_render_spec *spec, struct tb_render_rep
         return err->status;
     float *buffer = calloc(2 * (size_t)spec->block, sizeof *buffer);
     bool cut = false;
-    if (buffer) {
-        r.left = buffer;
-        r.right = buffer + spec->block;
-        s = load(&r, err);
-    } else {
-        s = tb_fail(err, TB_ENOMEM, "render: no memory");
+    if (!buffer) {
+        tb_engine_free(r.engine);
+        return tb_fail(err, TB_ENOMEM, "render: no memory");
     }
+    r.left = buffer;
+    r.right = buffer + spec->block;
+    s = load(&r, err);
     if (s == TB_OK) {
         settle(&r);
         s = run(&r, &cut, err);

@@ -312,6 +312,8 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     struct lws_context *context = lws_get_context(wsi);
     struct tb_ws *ws = context ? lws_context_user(context) : NULL;
     char upgrade[16] = "";
+    if (!ws) /* while the library makes its context */
+        return lws_callback_http_dummy(wsi, reason, user, in, size);
     switch ((int)reason) {
     case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
         take_posts(ws);

@@ -15,6 +15,8 @@ enum { N_SIZES = 6, LARGEST = 2048 };
 struct spectral {
     tb_real window[LARGEST], frame[LARGEST];
     tb_complex ours[LARGEST / 2 + 1], theirs[LARGEST / 2 + 1];
+    const tb_real *target; /* [clips][samples] */
+    size_t samples, clips;
 };
 
 /* Index of sample i of a clip of n samples, mirrored at both ends without repeating the edge. */
@@ -76,19 +78,19 @@ static void add_back(const struct spectral *s, size_t samples, long first, size_
         d[mirror(first + (long)i, samples)] += s->frame[i] * s->window[i];
 }
 
-static double one_size(struct spectral *s, size_t size, const tb_real *ours, const tb_real *theirs,
-                       size_t samples, size_t clips, tb_real *d)
+/* ours and d [clips][samples]; d may be NULL. */
+static double one_size(struct spectral *s, size_t size, const tb_real *ours, tb_real *d)
 {
     const struct tb_fft *fft = tb_fft_get(size);
-    size_t hop = size / 4, frames = samples / hop + 1;
-    double count = (double)(clips * frames * (size / 2 + 1)), sums[2] = {0, 0};
+    size_t samples = s->samples, hop = size / 4, frames = samples / hop + 1, bins = size / 2 + 1;
+    double count = (double)(s->clips * frames * bins), sums[2] = {0, 0};
     for (size_t i = 0; i < size; i++)
         s->window[i] =
             (tb_real)(0.5 - 0.5 * cos(6.28318530717958647692 * (double)i / (double)size));
-    for (size_t b = 0; b < clips; b++) {
+    for (size_t b = 0; b < s->clips; b++) {
         for (size_t t = 0; t < frames; t++) {
             long first = (long)(t * hop) - (long)(size / 2);
-            window_frame(s, theirs + b * samples, samples, first, size);
+            window_frame(s, s->target + b * samples, samples, first, size);
             tb_fft_forward(fft, s->frame, s->theirs);
             window_frame(s, ours + b * samples, samples, first, size);
             tb_fft_forward(fft, s->frame, s->ours);
@@ -120,10 +122,12 @@ struct tb_tensor tb_op_spectral_loss(struct tb_tape *tape, struct tb_tensor sign
     tb_real *d = tb_tape_alloc(tape, signal.rows * sizeof *d);
     if (tb_tape_failed(tape))
         return (struct tb_tensor){0};
+    s->target = target;
+    s->samples = signal.rows / clips;
+    s->clips = clips;
     double loss = 0;
     for (size_t i = 0; i < N_SIZES; i++)
-        loss += one_size(s, sizes[i], signal.value, target, signal.rows / clips, clips,
-                         signal.grad ? d : NULL);
+        loss += one_size(s, sizes[i], signal.value, signal.grad ? d : NULL);
     y.value[0] = (tb_real)loss;
     tb_tape_push(tape, &(struct tb_note){loss_backward, {signal}, y, d});
     return y;

@@ -12,21 +12,28 @@ static int width(size_t n)
     return (int)n;
 }
 
+struct factor {
+    const tb_real *value;
+    bool transposed;
+};
+
 /* c [m][n] += a x b, where a is [m][k] (or [k][m] when transposed) and b likewise. */
-static void gemm(bool ta, bool tb, size_t m, size_t n, size_t k, const tb_real *a, const tb_real *b,
-                 tb_real *c)
+static void gemm(struct factor a, struct factor b, size_t m, size_t n, size_t k, tb_real *c)
 {
-    tb_gemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, width(m),
-            width(n), width(k), 1, a, width(ta ? m : k), b, width(tb ? k : n), 1, c, width(n));
+    tb_gemm(CblasRowMajor, a.transposed ? CblasTrans : CblasNoTrans,
+            b.transposed ? CblasTrans : CblasNoTrans, width(m), width(n), width(k), 1, a.value,
+            width(a.transposed ? m : k), b.value, width(b.transposed ? k : n), 1, c, width(n));
 }
 
 static void linear_backward(const struct tb_note *note)
 {
     const struct tb_tensor *x = &note->in[0], *w = &note->in[1], *b = &note->in[2], *y = &note->out;
     if (x->grad)
-        gemm(false, false, y->rows, x->cols, y->cols, y->grad, w->value, x->grad);
+        gemm((struct factor){y->grad, false}, (struct factor){w->value, false}, y->rows, x->cols,
+             y->cols, x->grad);
     if (w->grad)
-        gemm(true, false, y->cols, x->cols, y->rows, y->grad, x->value, w->grad);
+        gemm((struct factor){y->grad, true}, (struct factor){x->value, false}, y->cols, x->cols,
+             y->rows, w->grad);
     if (!b->grad)
         return;
     for (size_t r = 0; r < y->rows; r++)
@@ -43,7 +50,8 @@ struct tb_tensor tb_op_linear(struct tb_tape *tape, struct tb_tensor x, struct t
     assert(weight.cols == x.cols && bias.cols == weight.rows);
     for (size_t r = 0; r < y.rows; r++)
         memcpy(y.value + r * y.cols, bias.value, y.cols * sizeof(tb_real));
-    gemm(false, true, y.rows, y.cols, x.cols, x.value, weight.value, y.value);
+    gemm((struct factor){x.value, false}, (struct factor){weight.value, true}, y.rows, y.cols,
+         x.cols, y.value);
     tb_tape_push(tape, &(struct tb_note){linear_backward, {x, weight, bias}, y, NULL});
     return y;
 }

@@ -170,6 +170,7 @@ static struct shift shifted(const struct conv *c, size_t b, size_t k)
 static void weight_norm_backward(const struct conv *c, const struct tb_tensor *v,
                                  const struct tb_tensor *gain)
 {
+    assert(c->kernel > 0);
     size_t in = v->cols / c->kernel;
     for (size_t o = 0; o < v->rows; o++) {
         const tb_real *vo = v->value + o * v->cols;
@@ -232,7 +233,7 @@ struct tb_tensor tb_op_causal_conv(struct tb_tape *tape, struct tb_tensor x,
                                    const struct tb_conv_weights *w, size_t clips)
 {
     size_t out = w->v.rows, in = x.cols, n = w->v.rows * w->v.cols;
-    assert(w->v.cols == in * w->kernel && clips > 0 && x.rows % clips == 0);
+    assert(w->kernel > 0 && w->v.cols == in * w->kernel && clips > 0 && x.rows % clips == 0);
     struct tb_tensor y = tb_tape_tensor(tape, x.rows, out, true);
     struct conv *c = tb_tape_alloc(tape, sizeof *c);
     tb_real *memory = tb_tape_alloc(tape, (2 * n + out) * sizeof *memory);

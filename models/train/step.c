@@ -21,10 +21,7 @@ struct tb_stepper {
     const struct tb_network *network;
     size_t n_shards;
     struct shard shards[MAX_SHARDS];
-    tb_objective *objective;
-    void *context;
-    bool training;
-    size_t clips; /* of the whole batch */
+    struct tb_step step; /* the one that runs */
 };
 
 struct tb_stepper *tb_stepper_new(const struct tb_network *network, size_t shards,
@@ -69,25 +66,26 @@ static void *run_shard(void *arg)
 {
     struct shard *shard = arg;
     const struct tb_stepper *s = shard->stepper;
+    const struct tb_step *step = &s->step;
     const struct tb_batch *b = &shard->batch;
     shard->loss = 0.0;
     shard->failed = false;
     if (b->grid.clips == 0)
         return NULL;
     tb_tape_reset(shard->tape);
-    tb_tape_set_training(shard->tape, s->training);
-    struct tb_pass pass = tb_network_forward(shard->tape, s->network, b,
-                                             s->training ? shard->gradients : NULL, &shard->random);
+    tb_tape_set_training(shard->tape, step->training);
+    struct tb_pass pass = tb_network_forward(
+        shard->tape, s->network, b, step->training ? shard->gradients : NULL, &shard->random);
     struct tb_tensor loss = {0};
     if (pass.audio.value)
-        loss = s->objective(shard->tape, &pass, b, s->context);
+        loss = step->objective(shard->tape, &pass, b, step->context);
     if (!loss.value || tb_tape_failed(shard->tape)) {
         shard->failed = true;
         return NULL;
     }
-    double share = (double)b->grid.clips / (double)s->clips;
+    double share = (double)b->grid.clips / (double)step->batch->grid.clips;
     shard->loss = (double)loss.value[0] * share;
-    if (!s->training)
+    if (!step->training)
         return NULL;
     loss.grad[0] = (tb_real)share;
     tb_tape_backward(shard->tape);
@@ -107,8 +105,9 @@ static struct tb_batch part(const struct tb_batch *b, size_t first, size_t clips
     return p;
 }
 
-static void start_shards(struct tb_stepper *s, const struct tb_batch *batch)
+static void start_shards(struct tb_stepper *s)
 {
+    const struct tb_batch *batch = s->step.batch;
     pthread_t threads[MAX_SHARDS];
     bool started[MAX_SHARDS] = {false};
     for (size_t i = 0; i < s->n_shards; i++) {
@@ -128,15 +127,11 @@ static void start_shards(struct tb_stepper *s, const struct tb_batch *batch)
     }
 }
 
-enum tb_status tb_stepper_run(struct tb_stepper *stepper, const struct tb_batch *batch,
-                              tb_objective *objective, void *context, bool training, double *loss,
+enum tb_status tb_stepper_run(struct tb_stepper *stepper, const struct tb_step *step, double *loss,
                               struct tb_error *err)
 {
-    stepper->objective = objective;
-    stepper->context = context;
-    stepper->training = training;
-    stepper->clips = batch->grid.clips;
-    start_shards(stepper, batch);
+    stepper->step = *step;
+    start_shards(stepper);
     tb_real *sum = stepper->shards[0].gradients;
     *loss = 0.0;
     for (size_t i = 0; i < stepper->n_shards; i++) {
@@ -144,7 +139,7 @@ enum tb_status tb_stepper_run(struct tb_stepper *stepper, const struct tb_batch 
         if (shard->failed)
             return tb_fail(err, TB_ENOMEM, "the batch does not fit the training memory");
         *loss += shard->loss;
-        for (size_t k = 0; training && i > 0 && k < stepper->network->n_values; k++)
+        for (size_t k = 0; step->training && i > 0 && k < stepper->network->n_values; k++)
             sum[k] += shard->gradients[k];
     }
     if (!isfinite(*loss))

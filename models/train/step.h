@@ -19,11 +19,18 @@ struct tb_stepper *tb_stepper_new(const struct tb_network *network, size_t shard
                                   size_t arena_bytes, uint64_t seed, struct tb_error *err);
 void tb_stepper_free(struct tb_stepper *stepper);
 
+/* What to do with a batch. training: dropout is active and gradients are made. */
+struct tb_step {
+    const struct tb_batch *batch;
+    tb_objective *objective;
+    void *context; /* for objective; its own business */
+    bool training;
+};
+
 /* Mean loss of the batch, gradients of it [n_values] summed over shards into the stepper's first
- * buffer, which is returned by tb_stepper_gradients. training: dropout is active and gradients are
- * made. TB_ENOMEM when an arena is too small, TB_ECORRUPT when the loss is not finite. */
-enum tb_status tb_stepper_run(struct tb_stepper *stepper, const struct tb_batch *batch,
-                              tb_objective *objective, void *context, bool training, double *loss,
+ * buffer, which is returned by tb_stepper_gradients. TB_ENOMEM when an arena is too small,
+ * TB_ECORRUPT when the loss is not finite. */
+enum tb_status tb_stepper_run(struct tb_stepper *stepper, const struct tb_step *step, double *loss,
                               struct tb_error *err);
 tb_real *tb_stepper_gradients(struct tb_stepper *stepper);
 

@@ -35,7 +35,7 @@ static double sink;
         for (int round = 0; round < 5; round++) {                                                  \
             vector a[10];                                                                          \
             float one[lanes];                                                                      \
-            for (int i = 0; i < lanes; i++)                                                        \
+            for (int i = 0; i < (lanes); i++)                                                      \
                 one[i] = 1e-3f;                                                                    \
             const vector x = load(one);                                                            \
             for (int i = 0; i < 10; i++)                                                           \
@@ -43,7 +43,7 @@ static double sink;
             const double start = now_ns();                                                         \
             for (int n = 0; n < 200000; n++)                                                       \
                 _Pragma("GCC unroll 10") for (int i = 0; i < 10; i++) a[i] = fmadd(a[i], x, x);    \
-            const double rate = 200000.0 * 10 * lanes / (now_ns() - start);                        \
+            const double rate = 200000.0 * 10 * (lanes) / (now_ns() - start);                      \
             for (int i = 0; i < 10; i++)                                                           \
                 sink += (double)((float *)&a[i])[0];                                               \
             best = rate > best ? rate : best;                                                      \
@@ -59,9 +59,9 @@ static double sink;
             vector a[4] = {load(p), load(p), load(p), load(p)};                                    \
             const double start = now_ns();                                                         \
             for (int again = 0; again < 4; again++)                                                \
-                for (size_t i = 0; i < n; i += 4 * lanes)                                          \
+                for (size_t i = 0; i < n; i += 4 * (lanes))                                        \
                     _Pragma("GCC unroll 4") for (size_t k = 0; k < 4; k++) a[k] =                  \
-                        (vector)((vector)a[k] + load(p + i + k * lanes));                          \
+                        (vector)((vector)a[k] + load(p + i + k * (lanes)));                        \
             const double rate = 4.0 * (double)bytes / (now_ns() - start);                          \
             for (int i = 0; i < 4; i++)                                                            \
                 sink += (double)((float *)&a[i])[0];                                               \

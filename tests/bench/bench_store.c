@@ -167,8 +167,12 @@ int main(int argc, char **argv)
     struct tb_error err;
     struct tb_patch p = {.values = calloc(TB_N_PARAMS, sizeof *p.values)};
     double *times = calloc(n_searches, sizeof *times), *cpu = calloc(n_searches, sizeof *cpu);
-    if (!mkdtemp(directory) || !p.values || !times || !cpu)
+    if (!mkdtemp(directory) || !p.values || !times || !cpu) {
+        free(p.values);
+        free(times);
+        free(cpu);
         return 1;
+    }
     for (size_t i = 0; i < TB_N_PARAMS; i++)
         if (tb_params[i].owner == TB_OWNER_PATCH)
             snprintf(p.values[p.n_values++].key, sizeof p.values[0].key, "%s", tb_params[i].key);

@@ -21,11 +21,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* A terminated copy of data, to be freed: a read behind its end is seen by the sanitizer. */
 static inline char *fuzz_text(const uint8_t *data, size_t size)
 {
-    char *text = malloc(size + 1);
+    char *text = calloc(1, size + 1);
     FUZZ_CHECK(text);
     if (size > 0)
         memcpy(text, data, size);
-    text[size] = '\0';
     return text;
 }
 

@@ -214,7 +214,7 @@ static unsigned mlp(const struct net *net, const char *prefix, unsigned layers, 
 static void gru_step(const struct net *net, const double *x, unsigned n, double *h)
 {
     const unsigned width = net->spec.width;
-    double in[3 * TB_NN_MAX_WIDTH], back[3 * TB_NN_MAX_WIDTH];
+    double in[3 * TB_NN_MAX_WIDTH] = {0}, back[3 * TB_NN_MAX_WIDTH] = {0};
     dense(named(net, "gru.weight_ih_l0"), named(net, "gru.bias_ih_l0"), x, in,
           (unsigned[]){3 * width, n});
     dense(named(net, "gru.weight_hh_l0"), named(net, "gru.bias_hh_l0"), h, back,

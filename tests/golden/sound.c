@@ -63,7 +63,7 @@ static double *spectrum(const float *x, size_t n, size_t *bins)
     while (size * 2 <= n)
         size *= 2;
     double complex *a = malloc(size * sizeof *a);
-    double *power = malloc(size / 2 * sizeof *power);
+    double *power = malloc(size * sizeof *power);
     for (size_t i = 0; i < size; i++)
         a[i] = (double)x[i] * (0.5 - 0.5 * cos(2.0 * pi * (double)i / (double)size));
     fft(a, size);

@@ -35,7 +35,8 @@ static void fill(struct data *d)
     struct tb_random random;
     tb_random_seed(&random, 1);
     for (size_t i = 0; i < CLIPS * FRAMES; i++) {
-        d->f0[i] = TB_R(220.0 + 5.0 * sin((double)i * 0.02) + 10.0 * (double)(i / FRAMES));
+        const size_t clip = i / FRAMES;
+        d->f0[i] = TB_R(220.0 + 5.0 * sin((double)i * 0.02) + 10.0 * (double)clip);
         d->pitch[i] = (tb_real)((69.0 + 12.0 * log2((double)d->f0[i] / 440.0)) / 127.0);
         d->loudness[i] = TB_R(0.5 + 0.2 * sin((double)i * 0.01));
     }
@@ -59,12 +60,12 @@ static int measure(const char *name, const struct tb_network_spec *spec, const s
                              .noise = d->noise,
                              .audio = d->audio};
     const struct tb_adamw adamw = {1e-3, 0.9, 0.999, 1e-8, 0.01, 3.0};
+    const struct tb_step step = {&batch, tb_spectral_objective, NULL, true};
     double times[MAX_STEPS], first = 0.0, loss = 0.0;
     int ok = stepper != NULL;
     for (int i = 0; ok && i < steps; i++) {
         double start = now_s();
-        ok = tb_stepper_run(stepper, &batch, tb_spectral_objective, NULL, true, &loss, &err) ==
-             TB_OK;
+        ok = tb_stepper_run(stepper, &step, &loss, &err) == TB_OK;
         (void)tb_adamw_step(network, &adamw, tb_stepper_gradients(stepper), (uint64_t)i + 1);
         times[i] = now_s() - start;
         first = i == 0 ? loss : first;

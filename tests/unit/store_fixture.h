@@ -26,11 +26,13 @@ static int fixture_unlink(const char *path, const struct stat *st, int flag, str
 static int fixture_setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
+    *state = f;
+    if (!f)
+        return -1;
     strcpy(f->directory, "/tmp/timbred-test-XXXXXX");
-    if (!f || !mkdtemp(f->directory))
+    if (!mkdtemp(f->directory))
         return -1;
     f->store = tb_store_open(f->directory, TB_STORE_WRITE, NULL, &f->err);
-    *state = f;
     if (!f->store)
         (void)fprintf(stderr, "%s\n", f->err.text);
     return f->store ? 0 : -1;
