@@ -183,7 +183,8 @@ static void dispatch(struct tb_http *http, struct tb_request *request)
                                  : tb_writer_submit(http->web->writer, &request->task, MAX_QUEUED);
     if (status == TB_OK)
         return;
-    tb_answer_problem(request, 503, "too many requests wait");
+    tb_answer_problem(request, 503, "%s",
+                      status == TB_EFULL ? "too many requests wait" : "the service is stopping");
     request->reply.retry_after_s = 1;
     tb_http_resume(request);
 }

@@ -66,11 +66,18 @@ static void handle(struct tb_link_client *client, const struct tb_link_header *h
     case TB_LINK_SYSEX:
         tb_import_sysex(client->web, payload, header->size);
         break;
-    case TB_LINK_JOB_EXITED:
-    case TB_LINK_RELOAD: /* jobs end with their own socket; the web role is told by a restart */
+    case TB_LINK_JOB_EXITED: /* jobs end with their own socket */
     default:
         break;
     }
+}
+
+void tb_link_client_stop(struct tb_link_client *client)
+{
+    (void)pthread_mutex_lock(&client->mutex);
+    client->gone = true;
+    (void)pthread_cond_broadcast(&client->cond);
+    (void)pthread_mutex_unlock(&client->mutex);
 }
 
 static void *link_main(void *arg)
@@ -91,10 +98,7 @@ static void *link_main(void *arg)
             break;
     }
     free(payload);
-    (void)pthread_mutex_lock(&client->mutex);
-    client->gone = true;
-    (void)pthread_cond_broadcast(&client->cond);
-    (void)pthread_mutex_unlock(&client->mutex);
+    tb_link_client_stop(client);
     client->lost();
     return NULL;
 }
@@ -125,6 +129,10 @@ enum tb_status tb_link_ask(struct tb_link_client *client, const struct tb_link_q
 {
     struct waiting w = {0};
     (void)pthread_mutex_lock(&client->mutex);
+    if (client->gone) {
+        (void)pthread_mutex_unlock(&client->mutex);
+        return tb_fail(err, TB_EIO, "the audio role is stopping");
+    }
     w.id = ++client->next_id;
     w.next = client->waiting;
     client->waiting = &w;

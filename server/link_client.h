@@ -8,13 +8,16 @@
 #include <stddef.h>
 
 /* The web role's end of the link: questions with their answers, and what the audio role says by
- * itself (system exclusive, ended jobs, reload), on a thread of its own. */
+ * itself (system exclusive, ended jobs), on a thread of its own. */
 struct tb_link_client;
 struct tb_web;
 
 /* lost() is called once on the link's thread when the audio role is gone. */
 struct tb_link_client *tb_link_client_new(struct tb_web *web, int socket, void (*lost)(void),
                                           struct tb_error *err);
+/* Any thread. The audio role is stopping and answers no more: who waits, or asks from now on, gets
+ * TB_EIO at once. */
+void tb_link_client_stop(struct tb_link_client *client);
 void tb_link_client_free(struct tb_link_client *client);
 
 struct tb_link_question {

@@ -47,13 +47,20 @@ struct tb_pool *tb_pool_new(struct tb_error *err)
     return pool;
 }
 
-void tb_pool_free(struct tb_pool *pool)
+void tb_pool_stop(struct tb_pool *pool)
 {
     if (!pool)
         return;
     tb_queue_stop(&pool->queue);
-    for (size_t i = 0; i < pool->n; i++)
-        (void)pthread_join(pool->threads[i], NULL);
+    for (; pool->n > 0; pool->n--)
+        (void)pthread_join(pool->threads[pool->n - 1], NULL);
+}
+
+void tb_pool_free(struct tb_pool *pool)
+{
+    if (!pool)
+        return;
+    tb_pool_stop(pool);
     tb_queue_destroy(&pool->queue);
     free(pool);
 }

@@ -9,8 +9,10 @@
 struct tb_pool;
 
 struct tb_pool *tb_pool_new(struct tb_error *err);
-void tb_pool_free(struct tb_pool *pool); /* finishes what waits */
-/* Any thread. Only run() is called. TB_EFULL when too many wait. */
+void tb_pool_stop(struct tb_pool *pool); /* finishes what waits; from now on TB_EIO */
+void tb_pool_free(struct tb_pool *pool);
+/* Any thread. Only run() is called. TB_EFULL when too many wait, TB_EIO when
+ * stopped. */
 enum tb_status tb_pool_submit(struct tb_pool *pool, struct tb_task *task);
 
 #endif

@@ -110,18 +110,22 @@ static enum tb_status start_parts(struct tb_web *web, struct tb_store *store, st
     return tb_ws_start(web->ws, err);
 }
 
-/* Whoever waits for another is stopped before it. */
+/* Whoever waits for another is stopped before it. HTTP and WebSocket still serve while the workers
+ * and the store thread finish, and are told that these take nothing more: nothing that they use is
+ * freed before they have ended. */
 static void stop_parts(struct tb_web *web)
 {
+    if (web->link)
+        tb_link_client_stop(web->link);
     if (web->jobs)
         tb_jobs_stop(web->jobs);
-    tb_pool_free(web->pool);
-    web->pool = NULL;
-    tb_jobs_free(web->jobs);
+    tb_pool_stop(web->pool);
     tb_writer_finish(web->writer);
     tb_http_free(web->http);
+    tb_jobs_free(web->jobs);
     tb_ws_free(web->ws);
     web->ws = NULL;
+    tb_pool_free(web->pool);
     tb_link_client_free(web->link);
     tb_control_free(web->control);
     tb_publish_free(web->publish);

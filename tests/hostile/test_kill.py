@@ -138,6 +138,42 @@ class Kill(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline, "still sounding")
             time.sleep(0.05)
 
+    def test_a_stop_among_requests(self):
+        """Workers and the store thread end while requests still come in."""
+        d, going, counts = self.daemon, threading.Event(), []
+        made = d.json("POST", "/patches", {"name": "Flood"})[1]["uuid"]
+        calls = (("POST", "/state/undo", None), ("PUT", "/state/patch", {"uuid": made}),
+                 ("POST", "/patches", {"name": "Flood"}), ("GET", "/patches", None),
+                 ("POST", "/renders", {"seconds": 1}), ("GET", "/benchmarks", None))
+
+        def flood(method, path, body):
+            at, n = http.client.HTTPConnection("127.0.0.1", d.port, timeout=3), 0
+            headers = {"Authorization": f"Bearer {d.token}", "Content-Type": "application/json"}
+            try:
+                while not going.is_set():
+                    at.request(method, "/api/v1" + path, json.dumps(body) if body else None,
+                               headers)
+                    at.getresponse().read()
+                    n += 1
+            except (OSError, http.client.HTTPException):
+                pass
+            counts.append(n)
+
+        floods = [threading.Thread(target=flood, args=call) for call in calls * 3]
+        for one in floods:
+            one.start()
+        time.sleep(1)
+        status, seconds = d.stop(signal.SIGTERM)
+        going.set()
+        for one in floods:
+            one.join()
+        print(f"SIGTERM among {sum(counts)} requests: status {status} after {seconds:.2f} s")
+        self.assertGreater(sum(counts), 100)
+        self.assertEqual(status, 0)
+        self.assertLess(seconds, 2)
+        self.assertNotIn("while it was stopping", d.text())
+        self.assertNotIn("is killed", d.text())
+
     def test_signals(self):
         for name in ("SIGHUP", "SIGUSR1", "SIGPIPE"):
             if name != "SIGUSR1":
