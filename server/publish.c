@@ -2,7 +2,7 @@
 #include "server/publish.h"
 
 #include "server/control.h"
-#include "server/loader.h"
+#include "server/programs.h"
 #include "server/status.h"
 #include "server/web.h"
 #include "server/ws_priv.h"
@@ -51,6 +51,7 @@ struct note {
 
 struct tb_publish {
     struct tb_web *web;
+    struct tb_programs *programs;
     struct tb_frame frames[TB_FRAMES]; /* since the last telemetry message */
     size_t n_frames;
     uint32_t sequence[4]; /* by kind */
@@ -74,13 +75,18 @@ struct tb_publish *tb_publish_new(struct tb_web *web, struct tb_error *err)
         return NULL;
     }
     publish->web = web;
-    return publish;
+    publish->programs = tb_programs_new(web, err);
+    if (publish->programs)
+        return publish;
+    tb_publish_free(publish);
+    return NULL;
 }
 
 void tb_publish_free(struct tb_publish *publish)
 {
     if (!publish)
         return;
+    tb_programs_free(publish->programs);
     (void)pthread_mutex_destroy(&publish->mutex);
     free(publish);
 }
@@ -260,10 +266,11 @@ static void take_notices(struct tb_publish *publish)
         if (notice.type == TB_NOTICE_NOTE_ON || notice.type == TB_NOTICE_NOTE_OFF)
             tell_note(publish, &notice);
         else if (notice.type == TB_NOTICE_PROGRAM)
-            (void)tb_load_program(web, web->ws->reader, notice.id >> 7, notice.id & 127, NULL);
+            tb_programs_want(publish->programs, notice.id);
         else if (notice.type == TB_NOTICE_DEVICE)
             device = true;
     }
+    tb_programs_tick(publish->programs);
     if (device)
         send_status(publish);
 }
