@@ -162,7 +162,8 @@ static const struct tb_option none[] = {END};
 const struct tb_cli_entry tb_cli_entries[] = {
     {COMMAND("serve", "", 0, 0, serve, NULL, "Plays, and serves the panel and the API (default).",
              "Prints the address with a token, and which audio device plays and why. SIGHUP reads "
-             "the settings again, SIGTERM stops."),
+             "the settings again: a changed audio device, driver, rate, block or periods is taken "
+             "over, everything else needs a restart and is named in the log. SIGTERM stops."),
      NULL},
     {COMMAND("patch ls", "[WORD...]", 0, 16, patch_ls, client, "Lists patches.",
              "With words: those that hold all of them in name, author, category, tags or comment."),

@@ -27,7 +27,6 @@ enum tb_link_type {
     TB_LINK_DONE = 64,  /* id of the request, status, text on failure */
     TB_LINK_SYSEX,      /* payload = one whole message F0 .. F7 from MIDI, at most 64 KiB */
     TB_LINK_JOB_EXITED, /* value = pid, status = TB_OK or how it failed */
-    TB_LINK_RELOAD,     /* configuration was read again */
 };
 
 enum { TB_LINK_MAX = 65536 };

@@ -178,6 +178,27 @@ static bool same_device(const struct tb_config *a, const struct tb_config *b)
            a->rate_hz == b->rate_hz && a->block == b->block && a->periods == b->periods;
 }
 
+/* What a running service cannot take over is told, not dropped. */
+static void tell_unchanged(const struct tb_config *now, const struct tb_config *next)
+{
+    const struct {
+        const char *name;
+        bool differs;
+    } settings[] = {
+        {"--state", strcmp(now->state_dir, next->state_dir) != 0},
+        {"server.listen", strcmp(now->listen, next->listen) != 0},
+        {"server.port", now->port != next->port},
+        {"server.hosts", strcmp(now->hosts, next->hosts) != 0},
+        {"audio.priority", now->priority != next->priority},
+        {"audio.cpu", now->cpu != next->cpu},
+        {"midi.in", strcmp(now->midi_in, next->midi_in) != 0},
+        {"midi.sequencer", now->midi_sequencer != next->midi_sequencer},
+    };
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+        if (settings[i].differs)
+            tb_log("%s was changed, which needs a restart of the service", settings[i].name);
+}
+
 static void reload(struct serve *s)
 {
     struct tb_config next;
@@ -189,11 +210,8 @@ static void reload(struct serve *s)
     tb_log("configuration read again");
     if (!same_device(&s->config, &next))
         tb_keeper_reconfigure(s->keeper, &next);
+    tell_unchanged(&s->config, &next);
     s->config = next;
-    struct tb_link_header header = {.type = TB_LINK_RELOAD};
-    if (s->supervisor.link >= 0 &&
-        tb_link_send(s->supervisor.link, &header, NULL, -1, &err) != TB_OK)
-        tb_log("web: %s", err.text);
 }
 
 static void on_signals(struct serve *s)
