@@ -265,22 +265,33 @@ static bool write_all(int fd, const char *data, size_t size)
 }
 
 /* Whoever may come in now may also come in afterwards, whatever the backup knew. */
-static enum tb_status restore(struct tb_store *store, const char *path, struct tb_error *err)
+static enum tb_status keep_tokens(struct tb_store *store, struct tb_token *tokens, size_t n,
+                                  struct tb_error *err)
+{
+    enum tb_status status = tb_store_begin(store, err);
+    if (status != TB_OK)
+        return status;
+    for (size_t i = 0; i < n; i++)
+        if (tb_store_savepoint(store, NULL) == TB_OK &&
+            tb_token_add(store, &tokens[i], NULL) == TB_OK)
+            (void)tb_store_release(store, NULL);
+        else
+            tb_store_revert(store); /* the backup had it */
+    return tb_store_commit(store, err);
+}
+
+/* *restored: the store is another one, even where keeping the tokens failed afterwards. */
+static enum tb_status restore(struct tb_store *store, const char *path, bool *restored,
+                              struct tb_error *err)
 {
     struct tb_token *tokens = NULL;
     size_t n = 0;
     enum tb_status status = tb_token_list(store, &tokens, &n, err);
     if (status == TB_OK)
         status = tb_store_restore(store, path, err);
-    if (status == TB_OK && tb_store_begin(store, err) == TB_OK) {
-        for (size_t i = 0; i < n; i++)
-            if (tb_store_savepoint(store, NULL) == TB_OK &&
-                tb_token_add(store, &tokens[i], NULL) == TB_OK)
-                (void)tb_store_release(store, NULL);
-            else
-                tb_store_revert(store); /* the backup had it */
-        status = tb_store_commit(store, err);
-    }
+    *restored = status == TB_OK;
+    if (*restored)
+        status = keep_tokens(store, tokens, n, err);
     free(tokens);
     return status;
 }
@@ -289,20 +300,25 @@ void tb_api_backup_put(struct tb_request *request)
 {
     char path[320];
     struct tb_error err;
+    bool restored = false;
     scratch_path(request->web, path, sizeof path, "upload");
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     bool written = fd >= 0 && write_all(fd, request->body, request->size);
     if (fd >= 0)
         written &= close(fd) == 0;
     enum tb_status status =
-        written ? restore(request->store, path, &err)
+        written ? restore(request->store, path, &restored, &err)
                 : tb_fail(&err, TB_EFULL, "backup: cannot be written: %s", strerror(errno));
     (void)unlink(path);
     if (status == TB_OK) {
         tb_answer_json(request, 200, json_pack("{s:b}", "restored", 1));
         request->effect.kind = TB_EFFECT_EVERYTHING;
     } else {
-        tb_answer_problem(request, status == TB_ECORRUPT ? 400 : tb_http_status(status), "%s",
+        tb_answer_problem(request, status == TB_ECORRUPT ? 400 : tb_http_status(status), "%s%s",
+                          restored ? "restored, but the tokens of before are lost: " : "",
                           err.text);
+        struct tb_effect everything = {.kind = TB_EFFECT_EVERYTHING};
+        if (restored)
+            tb_effect_apply(request->web, &everything);
     }
 }

@@ -133,11 +133,21 @@ static enum tb_role role_of(const struct tb_auth *auth, const uint8_t hash[32])
     return role;
 }
 
+enum tb_role tb_auth_role(struct tb_auth *auth, const uint8_t hash[32])
+{
+    (void)pthread_mutex_lock(&auth->mutex);
+    enum tb_role role = role_of(auth, hash);
+    (void)pthread_mutex_unlock(&auth->mutex);
+    return role;
+}
+
 enum tb_status tb_auth_check(struct tb_auth *auth, const char *token, const char *ip,
-                             enum tb_role *role, unsigned *retry_after_s)
+                             enum tb_role *role, unsigned *retry_after_s, uint8_t out[32])
 {
     uint8_t hash[32];
     (void)crypto_hash_sha256(hash, (const unsigned char *)token, strlen(token));
+    if (out)
+        memcpy(out, hash, sizeof hash);
     time_t now = now_s();
     enum tb_status status = TB_OK;
     (void)pthread_mutex_lock(&auth->mutex);

@@ -21,9 +21,13 @@ size_t tb_auth_count(struct tb_auth *auth);
 
 /* Any thread. Role of a token from address ip. TB_EDENIED: no such token; TB_EFULL: five wrong ones
  * within a minute came from there, *retry_after_s tells how long to wait. A token that was right
- * from this address before stays right meanwhile. */
+ * from this address before stays right meanwhile. hash: of the token, for tb_auth_role; may be
+ * NULL. */
 enum tb_status tb_auth_check(struct tb_auth *auth, const char *token, const char *ip,
-                             enum tb_role *role, unsigned *retry_after_s);
+                             enum tb_role *role, unsigned *retry_after_s, uint8_t hash[32]);
+
+/* Any thread. What the token of this hash may do now; TB_ROLE_OPEN: it was withdrawn. */
+enum tb_role tb_auth_role(struct tb_auth *auth, const uint8_t hash[32]);
 
 /* "play" to TB_ROLE_PLAY; TB_ROLE_OPEN when unknown. */
 enum tb_role tb_role_find(const char *name);

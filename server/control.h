@@ -63,6 +63,9 @@ void tb_control_uuid(struct tb_control *control, char uuid[TB_UUID]);
 void tb_control_adopt(struct tb_control *control, const struct tb_patch *patch);
 void tb_control_patch_changed(struct tb_control *control, const struct tb_patch *patch, bool saved);
 void tb_control_patch_deleted(struct tb_control *control, const char *uuid);
+/* The store is another one now: the working copy goes on with its patch as it is there, or without
+ * one, and is saved as the last state. */
+void tb_control_restored(struct tb_control *control, struct tb_store *store);
 
 /* Milliseconds until the last state should be saved (after_ms behind its first change), 0 now, -1
  * nothing to save. */
@@ -71,7 +74,7 @@ enum tb_status tb_control_save(struct tb_control *control, struct tb_store *stor
                                struct tb_error *err);
 void tb_control_save_failed(struct tb_control *control);
 
-/* control_link.c: the values as a sealed memfd over the link; waits for the answer. */
+/* The values as a sealed memfd over the link; waits for the answer. */
 enum tb_status tb_control_send_image(struct tb_web *web, const float values[TB_N_PARAMS],
                                      struct tb_error *err);
 

@@ -218,3 +218,20 @@ void tb_control_patch_deleted(struct tb_control *control, const char *uuid)
     }
     tb_control_unlock(control);
 }
+
+void tb_control_restored(struct tb_control *control, struct tb_store *store)
+{
+    struct tb_patch patch = {0};
+    char uuid[TB_UUID];
+    tb_control_uuid(control, uuid);
+    if (!uuid[0]) {
+        tb_control_lock(control);
+        tb_control_dirty(control);
+        tb_control_unlock(control);
+    } else if (tb_patch_read(store, uuid, &patch, NULL) == TB_OK) {
+        tb_control_patch_changed(control, &patch, false);
+    } else {
+        tb_control_patch_deleted(control, uuid);
+    }
+    tb_patch_clear(&patch);
+}

@@ -118,7 +118,7 @@ static bool check_token(struct tb_request *request, const struct head *head)
     unsigned wait = 0;
     const char *token = head->authorization + 7;
     enum tb_status status =
-        tb_auth_check(request->web->auth, token, request->ip, &request->role, &wait);
+        tb_auth_check(request->web->auth, token, request->ip, &request->role, &wait, NULL);
     if (status == TB_EFULL) {
         (void)refuse(request, 429, "too many wrong tokens; wait a minute");
         request->reply.retry_after_s = wait;

@@ -49,6 +49,14 @@ static void announce(struct tb_web *web, const char *change, const char *uuid)
     tb_ws_broadcast(web->ws, TB_TOPIC_PATCHES, message, 0);
 }
 
+static void reload_tokens(struct tb_web *web)
+{
+    struct tb_error err;
+    if (tb_auth_reload(web->auth, web->writer->store, &err) != TB_OK)
+        tb_log("tokens are not read again: %s", err.text);
+    tb_ws_recheck(web->ws);
+}
+
 void tb_effect_apply(struct tb_web *web, struct tb_effect *effect)
 {
     const char *uuid = effect->patch.uuid;
@@ -56,7 +64,7 @@ void tb_effect_apply(struct tb_web *web, struct tb_effect *effect)
     case TB_EFFECT_NONE:
         break;
     case TB_EFFECT_TOKENS:
-        (void)tb_auth_reload(web->auth, web->writer->store, NULL);
+        reload_tokens(web);
         break;
     case TB_EFFECT_CREATED:
         if (effect->adopt)
@@ -80,7 +88,8 @@ void tb_effect_apply(struct tb_web *web, struct tb_effect *effect)
         break;
     case TB_EFFECT_EVERYTHING:
         tb_cache_drop(web->cache, NULL);
-        (void)tb_auth_reload(web->auth, web->writer->store, NULL);
+        reload_tokens(web);
+        tb_control_restored(web->control, web->writer->store);
         announce(web, "imported", NULL);
         break;
     }

@@ -3,6 +3,7 @@
 
 #include "server/ws_priv.h"
 
+#include "server/auth.h"
 #include "server/control.h"
 #include "server/hosts.h"
 #include "server/publish.h"
@@ -114,6 +115,27 @@ void tb_ws_publish(struct tb_ws *ws, enum tb_topic topic, const void *data, size
     tb_message_drop(message);
 }
 
+void tb_ws_recheck(struct tb_ws *ws)
+{
+    if (!ws)
+        return;
+    atomic_store(&ws->recheck, true);
+    lws_cancel_service(ws->context);
+}
+
+static void check_tokens(struct tb_ws *ws)
+{
+    for (struct tb_session *s = ws->sessions; s; s = s->next) {
+        if (!s->greeted || s->close_code)
+            continue;
+        s->role = tb_auth_role(ws->web->auth, s->token);
+        if (s->role != TB_ROLE_OPEN)
+            continue;
+        s->close_code = 1008;
+        (void)lws_callback_on_writable(s->wsi);
+    }
+}
+
 static void deliver(struct tb_ws *ws, struct tb_post *p)
 {
     for (struct tb_session *s = ws->sessions; s; s = s->next)
@@ -139,6 +161,8 @@ static void take_posts(struct tb_ws *ws)
     (void)pthread_mutex_unlock(&ws->mutex);
     for (unsigned i = 0; i < n; i++)
         (void)lws_adopt_socket_vhost(ws->vhost, sockets[i]); /* closes it on failure */
+    if (atomic_exchange(&ws->recheck, false))
+        check_tokens(ws);
     while (posts) {
         struct tb_post *next = posts->next;
         deliver(ws, posts);
@@ -171,8 +195,6 @@ static void peer_text(struct lws *wsi, char *text, size_t size)
         tb_address_text((struct sockaddr *)&address, text, size);
 }
 
-/* Host, Origin and how many come from there. Never looks at `in`, which this version leaves
- * dangling. */
 /* libwebsockets 4.1.6 looks at neither. The key is 16 bytes in base64. */
 static bool is_rfc6455(struct lws *wsi)
 {
@@ -182,6 +204,8 @@ static bool is_rfc6455(struct lws *wsi)
            !strcmp(version, "13") && lws_hdr_copy(wsi, key, sizeof key, WSI_TOKEN_KEY) == KEY;
 }
 
+/* Host, Origin and how many come from there. Never looks at `in`, which this version leaves
+ * dangling. */
 static bool may_connect(struct tb_ws *ws, struct lws *wsi)
 {
     char host[256] = "", origin[280] = "", ip[46];

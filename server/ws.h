@@ -39,6 +39,10 @@ void tb_ws_broadcast(struct tb_ws *ws, enum tb_topic topic, json_t *message, uin
 /* Any thread. To one client, where it is subscribed to topic (0: always). */
 void tb_ws_send(struct tb_ws *ws, uint32_t client, unsigned topic, json_t *message);
 
+/* Any thread. After tokens were changed: who came with one that is withdrawn is closed (1008), the
+ * others have the role that theirs has now. */
+void tb_ws_recheck(struct tb_ws *ws);
+
 /* The service thread only. One binary message to all subscribers, built once. PCM is queued, a
  * newer telemetry or scope replaces one that waits. data is copied. */
 void tb_ws_publish(struct tb_ws *ws, enum tb_topic topic, const void *data, size_t size);

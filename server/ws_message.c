@@ -81,7 +81,8 @@ static enum tb_status do_hello(struct tb_session *session, json_t *message, stru
         status = read_topics(message, &topics, err);
     if (status != TB_OK)
         return status;
-    status = tb_auth_check(session->ws->web->auth, token, session->ip, &session->role, &wait);
+    status = tb_auth_check(session->ws->web->auth, token, session->ip, &session->role, &wait,
+                           session->token);
     if (status == TB_EFULL)
         return tb_fail(err, TB_EFULL, "too many wrong tokens; wait %u s", wait);
     if (status != TB_OK)

@@ -38,6 +38,7 @@ struct tb_session {
     uint32_t client; /* event source; 0 before the handshake */
     bool greeted;
     enum tb_role role;
+    uint8_t token[32]; /* its hash */
     unsigned topics;
     char ip[46];
     int64_t opened_ns, waiting_ns; /* since when something waits to be written, 0 nothing */
@@ -74,6 +75,7 @@ struct tb_ws {
     uint32_t base;                /* number of the client in slot 0 */
     struct tb_store *reader;
     _Atomic unsigned topics, clients;
+    _Atomic bool recheck; /* tokens were changed */
 };
 
 /* ws.c */

@@ -303,12 +303,29 @@ test('backup and restore', async () => {
     assert.equal(backup.status, 200);
     assert.equal(backup.data.subarray(0, 15).toString(), 'SQLite format 3');
     const later = await create({ name: 'After the backup' });
+    await d.api('PUT', '/state/patch', { uuid: later.uuid });
+    await d.api('PATCH', '/state', { values: { 'fm.op3.level': 21 } });
     const restored = await d.api('PUT', '/backup', backup.data, {
         type: 'application/vnd.sqlite3',
     });
     assert.equal(restored.status, 200);
     assert.equal((await d.api('GET', `/patches/${before.uuid}`)).status, 200);
     assert.equal((await d.api('GET', `/patches/${later.uuid}`)).status, 404);
+    const now = (await d.api('GET', '/state')).json; // what plays goes on, without its patch
+    assert.equal(now.patch, null);
+    assert.equal(now.modified, true);
+    assert.equal(now.values['fm.op3.level'], 21);
+    assert.equal((await d.api('PUT', '/state/patch', { uuid: before.uuid })).status, 200);
+    await d.api('PATCH', `/patches/${before.uuid}`, { values: { 'fm.op3.level': 44 } }, {
+        type: 'application/merge-patch+json',
+        headers: { 'If-Match': '"1"' },
+    });
+    assert.equal((await d.api('GET', '/state')).json.values['fm.op3.level'], 44);
+    await d.api('PUT', '/backup', backup.data, { type: 'application/vnd.sqlite3' });
+    const followed = (await d.api('GET', '/state')).json;
+    assert.equal(followed.patch.uuid, before.uuid);
+    assert.equal(followed.modified, false);
+    assert.notEqual(followed.values['fm.op3.level'], 44);
 });
 
 test('the panel is served', async () => {

@@ -57,6 +57,18 @@ test('a reader may look but not play', async () => {
     c.end();
 });
 
+test('a withdrawn token: its WebSocket is closed, the others go on', async () => {
+    const made = (await d.api('POST', '/tokens', { role: 'play', label: 'guest' })).json;
+    const guest = await Socket.open(d, { token: made.token });
+    const other = await Socket.open(d, { token: tokens.play });
+    assert.equal((await guest.ask({ type: 'panic' })).type, 'ack');
+    assert.equal((await d.api('DELETE', `/tokens/${made.id}`)).status, 204);
+    await guest.until(() => guest.closed, 2000);
+    assert.equal(guest.code, 1008);
+    assert.equal((await other.ask({ type: 'panic' })).type, 'ack');
+    other.end();
+});
+
 test('tokens are long, different and kept as hashes only', async () => {
     const other = new Daemon();
     await other.start();

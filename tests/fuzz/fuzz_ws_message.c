@@ -16,9 +16,10 @@ static bool greeted;
 static const char good_token[] = "AAAAAAAAAAAAAAAAAAAAAA";
 
 enum tb_status tb_auth_check(struct tb_auth *auth, const char *token, const char *ip,
-                             enum tb_role *role, unsigned *retry_after_s)
+                             enum tb_role *role, unsigned *retry_after_s, uint8_t hash[32])
 {
     (void)auth;
+    memset(hash, 0, 32);
     FUZZ_CHECK(ip && retry_after_s);
     *role = TB_ROLE_PLAY;
     greeted = strcmp(token, good_token) == 0;
