@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The WebSocket: what clients hear of each other, whose notes are whose, and bad manners.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Daemon, Socket, frame, sleep } from './lib.mjs';
 
@@ -52,6 +56,37 @@ test('state at once, then changes; no echo for the setter', async () => {
     assert.equal((await a.next((m) => m.type === 'state')).modified, false);
     a.end();
     b.end();
+});
+
+test('program changes from MIDI: the newest counts, and nobody waits', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'timbred-midi-'));
+    const fifo = join(folder, 'in');
+    execFileSync('mkfifo', [fifo]);
+    const other = new Daemon([`--midi.in=${fifo}`]);
+    await other.start();
+    const { items } = (await other.api('GET', '/banks')).json;
+    const bank = (await other.api('GET', `/banks/${items[0].uuid}`)).json;
+    const c = await Socket.open(other, { topics: ['state'] });
+    const midi = openSync(fifo, 'r+');
+    for (let round = 0; round < 20; round++)
+        for (const program of [1, 2, 3, 5]) writeSync(midi, Buffer.from([0xc0, program]));
+    let slowest = 0;
+    for (let i = 0; i < 20; i++) {
+        const start = performance.now();
+        c.send({ type: 'ping', t: i });
+        await c.next((m) => m.type === 'pong');
+        slowest = Math.max(slowest, performance.now() - start);
+    }
+    const place = bank.patches[5];
+    const wanted = place.uuid ?? place;
+    const uuid = async () => (await other.api('GET', '/state')).json.patch?.uuid;
+    for (let i = 0; i < 40 && (await uuid()) !== wanted; i++) await sleep(50);
+    assert.equal(await uuid(), wanted);
+    assert.ok(slowest < 250, `a pong took ${slowest} ms`);
+    c.end();
+    closeSync(midi);
+    await other.end();
+    rmSync(folder, { recursive: true });
 });
 
 test('errors name field and bound', async () => {

@@ -59,6 +59,12 @@ def reload_changes_the_device():
             d.process.send_signal(signal.SIGHUP)
             wait_for(lambda: d.status()["block"] == 256, 3, "the new block size plays")
             check(d.status()["rate_hz"] == 44100, "and the new rate")
+            check("needs a restart" not in d.said(), "which needs no restart")
+            write(path, "[server]\nhosts = synth\n[audio]\ndriver = null\nblock = 256\n"
+                        "rate = 44100\n")
+            d.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: "server.hosts was changed, which needs a restart" in d.said(), 2,
+                     "what cannot be taken over is named")
             write(path, "[audio]\nblock = banana\n")
             d.process.send_signal(signal.SIGHUP)
             wait_for(lambda: "configuration not changed" in d.said(), 2, "nonsense is refused")

@@ -169,6 +169,32 @@ static int image_fd(const struct tb_patch_image *image, size_t size, int seals)
     return fd;
 }
 
+/* The web role was killed while it wrote: what was whole before it still is. */
+static void a_torn_mirror_is_not_believed(void **state)
+{
+    (void)state;
+    struct tb_error err;
+    int fd;
+    struct tb_shm *shm = tb_shm_new(&fd, &err);
+    assert_non_null(shm);
+    float values[TB_N_PARAMS];
+    assert_int_equal(tb_current_read(shm, values, &err), TB_ENOTFOUND);
+    for (uint32_t version = 1; version < 4; version++) {
+        struct tb_current_slot *whole = &shm->current.slots[version % 2];
+        struct tb_current_slot *torn = &shm->current.slots[(version + 1) % 2];
+        for (size_t i = 0; i < TB_N_PARAMS; i++)
+            atomic_store(&whole->values[i], (float)tb_params[i].def);
+        atomic_store(&shm->current.version, version);
+        for (size_t i = 0; i < TB_N_PARAMS / 2; i++)
+            atomic_store(&torn->values[i], NAN);
+        assert_int_equal(tb_current_read(shm, values, &err), TB_OK);
+        for (size_t i = 0; i < TB_N_PARAMS; i++)
+            assert_true(values[i] == (float)tb_params[i].def);
+    }
+    tb_shm_unmap(shm);
+    (void)close(fd);
+}
+
 static void patch_images_are_checked(void **state)
 {
     (void)state;
@@ -215,6 +241,7 @@ int main(void)
         cmocka_unit_test(one_descriptor_travels_and_more_are_refused),
         cmocka_unit_test(malformed_packets_are_refused),
         cmocka_unit_test(shared_memory_is_checked),
+        cmocka_unit_test(a_torn_mirror_is_not_believed),
         cmocka_unit_test(patch_images_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
