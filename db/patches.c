@@ -208,6 +208,38 @@ static const char update_patch[] =
     "UPDATE patch SET name = ?1, author = ?2, category = ?3, tags = ?4, comment = ?5, "
     "licence = ?6, favourite = ?7, facet = ?8, val = ?9, updated = ?10, note = ?11, "
     "revision = revision + 1 WHERE id = ?12";
+/* Without the columns that are searched and sorted by: SQLite writes an index anew for every column
+ * that is set, changed or not. */
+static const char update_values[] =
+    "UPDATE patch SET val = ?9, updated = ?10, note = ?11, revision = revision + 1 WHERE id = ?12";
+static const char same_text[] =
+    "SELECT 1 FROM patch WHERE id = ?12 AND name = ?1 AND author = ?2 AND category = ?3 AND "
+    "tags = ?4 AND comment = ?5 AND licence = ?6 AND favourite = ?7 AND facet = ?8";
+
+static enum tb_status write_row(struct tb_store *store, int64_t id, const struct tb_patch *patch,
+                                const struct row *row, int64_t now, struct tb_error *err)
+{
+    sqlite3_stmt *same = tb_db_prepare(store, same_text, err);
+    if (!same)
+        return tb_db_failed(store);
+    bind_row(same, patch, row);
+    (void)sqlite3_bind_int64(same, 12, id);
+    enum tb_status status = tb_db_step(store, same, err);
+    (void)sqlite3_reset(same);
+    (void)sqlite3_clear_bindings(same);
+    if (status && status != TB_ENOTFOUND)
+        return status;
+    sqlite3_stmt *stmt = tb_db_prepare(store, status ? update_patch : update_values, err);
+    if (!stmt)
+        return tb_db_failed(store);
+    bind_row(stmt, patch, row);
+    (void)sqlite3_bind_int64(stmt, 10, now);
+    tb_db_bind(stmt, 11, patch->note[0] ? patch->note : "saved");
+    (void)sqlite3_bind_int64(stmt, 12, id);
+    status = tb_db_run(store, stmt, err);
+    (void)sqlite3_clear_bindings(stmt);
+    return status;
+}
 
 enum tb_status tb_patch_replace(struct tb_store *store, struct tb_patch *patch, uint32_t expected,
                                 struct tb_error *err)
@@ -224,17 +256,8 @@ enum tb_status tb_patch_replace(struct tb_store *store, struct tb_patch *patch, 
         return status;
     status = keep_revision(store, id, revision, err);
     int64_t now = tb_db_now_ms();
-    sqlite3_stmt *stmt = status ? NULL : tb_db_prepare(store, update_patch, err);
-    if (stmt) {
-        bind_row(stmt, patch, &row);
-        (void)sqlite3_bind_int64(stmt, 10, now);
-        tb_db_bind(stmt, 11, patch->note[0] ? patch->note : "saved");
-        (void)sqlite3_bind_int64(stmt, 12, id);
-        status = tb_db_run(store, stmt, err);
-        (void)sqlite3_clear_bindings(stmt);
-    } else if (!status) {
-        status = tb_db_failed(store);
-    }
+    if (!status)
+        status = write_row(store, id, patch, &row, now, err);
     free(row.blob);
     if (!status) {
         patch->revision = revision + 1;

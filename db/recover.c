@@ -36,7 +36,8 @@ enum tb_status tb_db_connect(const char *path, bool write, sqlite3 **db, struct 
     if (!status && write)
         status = tb_db_exec(*db,
                             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                            "PRAGMA journal_size_limit = 8388608",
+                            "PRAGMA journal_size_limit = 16777216;"
+                            "PRAGMA wal_autocheckpoint = 4000",
                             err);
     return status;
 }
