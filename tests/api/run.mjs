@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// usage: node run.mjs FILE... -- brings the packages once, then runs the files with node --test.
+// usage: node run.mjs [--script] FILE... -- brings the packages once, then runs the files with
+// node --test, or with --script one file as it is.
 import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -30,7 +31,7 @@ function install() {
 }
 
 install();
-const run = spawnSync(process.execPath, ['--test', ...process.argv.slice(2)], {
-    stdio: 'inherit',
-});
+const script = process.argv[2] === '--script';
+const files = script ? process.argv.slice(3) : ['--test', ...process.argv.slice(2)];
+const run = spawnSync(process.execPath, files, { stdio: 'inherit' });
 process.exit(run.status ?? 1);
