@@ -22,6 +22,12 @@ enum { MAX_VECTORS = 4 };
 
 /* Harmonics of `vectors` vectors from sample `at`; the phase of harmonic k is k times the first's,
  * so it is exact however long the note is. */
+/* Phases wrap, which only unsigned numbers may. */
+TB_INLINE tb_vi turned(tb_vi phase, tb_vi step)
+{
+    return (tb_vi)((tb_vu)phase + (tb_vu)step);
+}
+
 TB_INLINE void bank_part(const struct tb_bank_job *job, float *out, unsigned at,
                          const unsigned vectors)
 {
@@ -40,7 +46,7 @@ TB_INLINE void bank_part(const struct tb_bank_job *job, float *out, unsigned at,
         TB_UNROLL
         for (unsigned v = 0; v < vectors; v++) {
             sum[v] += sine(phase[v]) * (job->amp[k] + job->step[k] * weight[v]);
-            phase[v] += step[v];
+            phase[v] = turned(phase[v], step[v]);
         }
     }
     for (; k < job->n_harmonics; k++) {
@@ -49,7 +55,7 @@ TB_INLINE void bank_part(const struct tb_bank_job *job, float *out, unsigned at,
             const tb_vi below = f0[v] * (float)(k + 1) < job->limit_cps;
             const tb_vf level = job->amp[k] + job->step[k] * weight[v];
             sum[v] += sine(phase[v]) * (tb_vf)((tb_vi)level & below);
-            phase[v] += step[v];
+            phase[v] = turned(phase[v], step[v]);
         }
     }
     TB_UNROLL

@@ -40,6 +40,7 @@
 
 typedef float tb_vf __attribute__((vector_size(TB_VLANES * 4)));
 typedef int32_t tb_vi __attribute__((vector_size(TB_VLANES * 4)));
+typedef uint32_t tb_vu __attribute__((vector_size(TB_VLANES * 4)));
 
 TB_INLINE tb_vf tb_vset(float x)
 {
