@@ -20,14 +20,14 @@ TB_INLINE tb_vf sine(tb_vi phase)
 
 enum { MAX_VECTORS = 4 };
 
-/* Harmonics of `vectors` vectors from sample `at`; the phase of harmonic k is k times the first's,
- * so it is exact however long the note is. */
 /* Phases wrap, which only unsigned numbers may. */
 TB_INLINE tb_vi turned(tb_vi phase, tb_vi step)
 {
     return (tb_vi)((tb_vu)phase + (tb_vu)step);
 }
 
+/* Harmonics of `vectors` vectors from sample `at`; the phase of harmonic k is k times the first's,
+ * so it is exact however long the note is. */
 TB_INLINE void bank_part(const struct tb_bank_job *job, float *out, unsigned at,
                          const unsigned vectors)
 {
