@@ -5,7 +5,8 @@
 usage: sanitize.py ROOT BUILD KIND
 
 KIND is address (with undefined) or thread; the build lies in BUILD/KIND and is kept, so that a
-second run is quick. TIMBRED_FULL=1 runs every program and the daemon under thread too, and the daemon for longer.
+second run is quick. TIMBRED_FULL=1 runs every program and the daemon under thread too, and the
+daemon for longer.
 """
 import json
 import os
