@@ -405,9 +405,9 @@ class TestDaemon(Folder):
         self.call("note", "60", "--off")
         self.call("panic")
         with open(self.path("bank.syx"), "wb") as f:
-            f.write(bulk([init_voice(b"VOICE %02d" % i) for i in range(32)]))
+            f.write(bulk([init_voice(b"ZEBRA %02d" % i) for i in range(32)]))
         self.assertEqual(len(self.json("patch", "import", "bank.syx")["files"][0]["created"]), 32)
-        found = self.json("patch", "ls", "VOICE")
+        found = self.json("patch", "ls", "ZEBRA")
         self.assertEqual(found["total"], 32)
         first = found["items"][0]
         state = self.json("patch", "load", first["uuid"])
