@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE = 500, PART = 64, MAX_PATH = 4096 };
+enum { PAGE = 500, PART = 32, MAX_PATH = 4096 }; /* a query takes 64 parameters, format too */
 
 /* ---- over REST */
 
