@@ -25,6 +25,7 @@ enum {
     BACKLOG = 64,
     TRIES = 20,
     REAP_MS = 250,
+    REST_MS = 200, /* after a connection that could not be taken */
     WS_SEND_BYTES =
         32 * 1024, /* a stalled reader keeps this much of the kernel's memory, no more */
 };
@@ -43,6 +44,7 @@ struct acceptor {
     struct pending pending[MAX_PENDING];
     struct pollfd polls[MAX_PENDING + 2];
     size_t n;
+    int64_t rest_until_ns; /* no new ones before */
 };
 
 static int open_one(const struct addrinfo *a, uint16_t port)
@@ -175,8 +177,13 @@ static void take_new(struct acceptor *a, int socket)
         p->size = sizeof p->address;
         p->fd =
             accept4(socket, (struct sockaddr *)&p->address, &p->size, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (p->fd < 0)
+        if (p->fd < 0) {
+            /* No descriptors or memory: the connection stays in the queue, and poll would tell of
+             * it at once, again and again. */
+            if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+                a->rest_until_ns = tb_now_ns() + REST_MS * 1000000LL;
             return;
+        }
         tb_address_text((struct sockaddr *)&p->address, p->ip, sizeof p->ip);
         p->since_ns = tb_now_ns();
         size_t same = 0;
@@ -199,7 +206,8 @@ void tb_accept_run(struct tb_web *web, int socket, int stop_fd)
     a.web = web;
     for (;;) {
         a.polls[0] = (struct pollfd){stop_fd, POLLIN, 0};
-        a.polls[1] = (struct pollfd){socket, a.n < MAX_PENDING ? POLLIN : (short)0, 0};
+        bool open = a.n < MAX_PENDING && tb_now_ns() >= a.rest_until_ns;
+        a.polls[1] = (struct pollfd){open ? socket : -1, POLLIN, 0};
         size_t n = a.n;
         for (size_t i = 0; i < n; i++)
             a.polls[i + 2] = (struct pollfd){a.pending[i].fd, POLLIN | POLLRDHUP, 0};

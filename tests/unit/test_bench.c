@@ -112,9 +112,6 @@ static void a_run_measures(void **state)
         bool paced = strcmp(json_string_value(json_object_get(row, "mode")), "paced") == 0;
         assert_int_equal(json_is_integer(json_object_get(row, "late")), paced);
     }
-    /* more voices cost more, or nothing was measured */
-    assert_true(number(json_array_get(rows, 5), "p50_us") >
-                number(json_array_get(rows, 0), "p50_us"));
     assert_non_null(json_object_get(json_object_get(result, "machine"), "cores"));
 
     char *csv = tb_bench_csv(result), *table = tb_bench_table(result);
