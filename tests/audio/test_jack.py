@@ -40,7 +40,7 @@ class Server:
 
     @staticmethod
     def sweep():
-        """Takes away what killed servers left, when no server runs: a full table refuses new ones."""
+        """Takes away what killed servers left when no server runs: a full table refuses more."""
         if subprocess.run(["pgrep", "-x", "jackd"], capture_output=True, check=False).returncode:
             for left in glob.glob("/dev/shm/jack*"):
                 if os.stat(left, follow_symlinks=False).st_uid == os.geteuid():
