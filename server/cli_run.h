@@ -20,6 +20,9 @@ int tb_run_token_ls(struct tb_cli *cli);
 int tb_run_token_add(struct tb_cli *cli);
 int tb_run_token_rm(struct tb_cli *cli);
 
+/* Every command of the training module (cli_train.c). */
+int tb_run_training(struct tb_cli *cli);
+
 /* render --voices V --jobs J OUTDIR (cli_batch.c). */
 int tb_run_batch(struct tb_cli *cli);
 

@@ -142,6 +142,11 @@ static const struct tb_option bench[] = {
     END,
 };
 
+static const struct tb_option train[] = {
+    FLAG("presets", "only list the published sizes"),
+    END,
+};
+
 static const struct tb_option url[] = {FLAG("qr", "draw a QR code"),
                                        FLAG("no-token", "without a token in the link"), END};
 
@@ -200,6 +205,8 @@ const struct tb_cli_entry tb_cli_entries[] = {
              "Offline as fast as it goes, and paced like a sound card beside a witness thread that "
              "shows what the machine itself delays."),
      tb_run_bench},
+    {COMMAND("train", "", 0, 0, train, only_json, "Makes an instrument of recordings.", NULL),
+     tb_run_training},
     {COMMAND("doctor", "", 0, 0, none, only_json,
              "Tells what this machine lacks for real time, and how to mend it.", NULL),
      NULL},

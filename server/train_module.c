@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "server/train_module.h"
+
+#include "models/nn/nn.h"
+#include "server/train_entry.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FILE_NAME "timbred-train.so"
+
+static void prepare_blas(void)
+{
+    if (tb_nn_cpu_has(TB_NN_CPU_AVX512))
+        (void)setenv("OPENBLAS_CORETYPE", "SkylakeX", 0);
+    else if (tb_nn_cpu_has(TB_NN_CPU_AVX2))
+        (void)setenv("OPENBLAS_CORETYPE", "Haswell", 0);
+    (void)setenv("OPENBLAS_NUM_THREADS", "1", 0);
+}
+
+/* Beside the program: only where the build put it, so never from a place that others can write to.
+ */
+static bool beside_program(char *path, size_t size)
+{
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n <= 0)
+        return false;
+    self[n] = '\0';
+    char *slash = strrchr(self, '/');
+    if (!slash)
+        return false;
+    *slash = '\0';
+    return snprintf(path, size, "%s/" FILE_NAME, self) < (int)size && access(path, R_OK) == 0;
+}
+
+static const struct tb_train_module *load(struct tb_error *err)
+{
+    char path[4200];
+    if (!beside_program(path, sizeof path))
+        (void)snprintf(path, sizeof path, "%s/" FILE_NAME, TB_MODULE_DIR);
+    if (access(path, R_OK) != 0) {
+        (void)tb_fail(err, TB_EUNSUPPORTED, "%.100s: not there; this build cannot train", path);
+        return NULL;
+    }
+    prepare_blas();
+    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    const struct tb_train_module *found = module ? dlsym(module, TB_TRAIN_SYMBOL) : NULL;
+    if (!found) {
+        const char *why = dlerror();
+        (void)tb_fail(err, TB_EUNSUPPORTED, "%.140s", why ? why : path);
+        return NULL;
+    }
+    if (strcmp(found->version, TB_VERSION) != 0) {
+        (void)tb_fail(err, TB_EUNSUPPORTED, "%.80s: version %.20s, this is " TB_VERSION, path,
+                      found->version);
+        return NULL;
+    }
+    return found;
+}
+
+enum tb_status tb_train_module_run(const char *name, const struct tb_args *args,
+                                   struct tb_error *err)
+{
+    static const struct tb_train_module *module;
+    if (!module)
+        module = load(err);
+    return module ? module->command(name, args, err) : err->status;
+}
