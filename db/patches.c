@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum { KEPT_REVISIONS = 100, TAGS_BYTES = TB_MAX_TAGS * 33, FACET_BYTES = 66 * 18 };
+enum { MODELS_BYTES = 2 * (TB_UUID + TB_SHA256 + TB_MODEL_NAME) };
 
 void tb_patch_clear(struct tb_patch *patch)
 {
@@ -44,9 +45,44 @@ void tb_patch_row(sqlite3_stmt *stmt, struct tb_patch *patch)
     tb_db_text(stmt, 12, patch->note, sizeof patch->note);
 }
 
-/* What both an insert and an update bind: ?1 name ... ?8 facet, ?9 values. */
+/* "uuid sha256 name" a line; an empty line where only B is set. */
+static void split_models(const char *text, struct tb_model_ref models[2])
+{
+    memset(models, 0, 2 * sizeof *models);
+    for (int i = 0; i < 2 && *text; i++) {
+        size_t n = strcspn(text, "\n");
+        if (n >= TB_UUID + TB_SHA256 && n < TB_UUID + TB_SHA256 + TB_MODEL_NAME) {
+            memcpy(models[i].uuid, text, TB_UUID - 1);
+            memcpy(models[i].sha256, text + TB_UUID, TB_SHA256 - 1);
+            memcpy(models[i].name, text + TB_UUID + TB_SHA256, n - TB_UUID - TB_SHA256);
+        }
+        text += n + (text[n] == '\n');
+    }
+}
+
+void tb_patch_models_row(sqlite3_stmt *stmt, int column, struct tb_patch *patch)
+{
+    char text[MODELS_BYTES];
+    tb_db_text(stmt, column, text, sizeof text);
+    split_models(text, patch->models);
+}
+
+static void join_models(const struct tb_model_ref models[2], char text[MODELS_BYTES])
+{
+    size_t at = 0;
+    text[0] = '\0';
+    for (int i = 0; i < 2; i++) {
+        if (models[i].uuid[0])
+            at += (size_t)snprintf(text + at, MODELS_BYTES - at, "%.36s %64.64s %.96s",
+                                   models[i].uuid, models[i].sha256, models[i].name);
+        if (i == 0 && models[1].uuid[0])
+            at += (size_t)snprintf(text + at, MODELS_BYTES - at, "\n");
+    }
+}
+
+/* What both an insert and an update bind: ?1 name ... ?8 facet, ?9 values, ?16 models. */
 struct row {
-    char tags[TAGS_BYTES], facet[FACET_BYTES];
+    char tags[TAGS_BYTES], facet[FACET_BYTES], models[MODELS_BYTES];
     uint8_t *blob;
     size_t size;
 };
@@ -74,6 +110,7 @@ static enum tb_status make_row(struct tb_store *store, const struct tb_patch *pa
     if (patch->n_tags < 0 || patch->n_tags > TB_MAX_TAGS)
         return tb_fail(err, TB_EINVAL, "tags: %d is above %d", patch->n_tags, TB_MAX_TAGS);
     size_t facet = put_facet(row->facet, 'c', patch->category);
+    join_models(patch->models, row->models);
     for (int i = 0; i < patch->n_tags; i++) {
         at += (size_t)snprintf(row->tags + at, sizeof row->tags - at, "%s%s", i ? "\n" : "",
                                patch->tags[i]);
@@ -95,12 +132,13 @@ static void bind_row(sqlite3_stmt *stmt, const struct tb_patch *patch, const str
     (void)sqlite3_bind_int(stmt, 7, patch->favourite);
     tb_db_bind(stmt, 8, row->facet);
     (void)sqlite3_bind_blob(stmt, 9, row->blob, (int)row->size, SQLITE_STATIC);
+    tb_db_bind(stmt, 16, row->models);
 }
 
 static const char insert_patch[] =
     "INSERT INTO patch (name, author, category, tags, comment, licence, favourite, facet, val, "
-    "uuid, factory, created, updated, note, revision) "
-    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, 1)";
+    "uuid, factory, created, updated, note, models, revision) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?16, 1)";
 
 enum tb_status tb_patch_create(struct tb_store *store, struct tb_patch *patch, struct tb_error *err)
 {
@@ -138,7 +176,8 @@ static enum tb_status no_patch(const char *uuid, struct tb_error *err)
     return tb_fail(err, TB_ENOTFOUND, "there is no patch %.40s", uuid);
 }
 
-static const char read_patch[] = "SELECT " TB_PATCH_COLUMNS ", val FROM patch WHERE uuid = ?1";
+static const char read_patch[] =
+    "SELECT " TB_PATCH_COLUMNS ", val, models FROM patch WHERE uuid = ?1";
 
 enum tb_status tb_patch_read(struct tb_store *store, const char *uuid, struct tb_patch *patch,
                              struct tb_error *err)
@@ -151,6 +190,7 @@ enum tb_status tb_patch_read(struct tb_store *store, const char *uuid, struct tb
     enum tb_status status = tb_db_step(store, stmt, err);
     if (!status) {
         tb_patch_row(stmt, patch);
+        tb_patch_models_row(stmt, 14, patch);
         status = tb_values_decode(store, stmt, 13, &patch->values, &patch->n_values, err);
     } else if (status == TB_ENOTFOUND) {
         status = no_patch(uuid, err);
@@ -187,8 +227,9 @@ static enum tb_status keep_revision(struct tb_store *store, int64_t id, uint32_t
     sqlite3_stmt *stmt = tb_db_prepare(
         store,
         "INSERT INTO revision (patch_id, revision, time, note, name, author, category, tags, "
-        "comment, licence, favourite, val) SELECT id, revision, updated, note, name, author, "
-        "category, tags, comment, licence, favourite, val FROM patch WHERE id = ?1",
+        "comment, licence, favourite, val, models) SELECT id, revision, updated, note, name, "
+        "author, category, tags, comment, licence, favourite, val, models FROM patch "
+        "WHERE id = ?1",
         err);
     if (!stmt)
         return tb_db_failed(store);
@@ -207,11 +248,12 @@ static enum tb_status keep_revision(struct tb_store *store, int64_t id, uint32_t
 static const char update_patch[] =
     "UPDATE patch SET name = ?1, author = ?2, category = ?3, tags = ?4, comment = ?5, "
     "licence = ?6, favourite = ?7, facet = ?8, val = ?9, updated = ?10, note = ?11, "
-    "revision = revision + 1 WHERE id = ?12";
+    "models = ?16, revision = revision + 1 WHERE id = ?12";
 /* Without the columns that are searched and sorted by: SQLite writes an index anew for every column
  * that is set, changed or not. */
 static const char update_values[] =
-    "UPDATE patch SET val = ?9, updated = ?10, note = ?11, revision = revision + 1 WHERE id = ?12";
+    "UPDATE patch SET val = ?9, updated = ?10, note = ?11, models = ?16, revision = revision + 1 "
+    "WHERE id = ?12";
 static const char same_text[] =
     "SELECT 1 FROM patch WHERE id = ?12 AND name = ?1 AND author = ?2 AND category = ?3 AND "
     "tags = ?4 AND comment = ?5 AND licence = ?6 AND favourite = ?7 AND facet = ?8";

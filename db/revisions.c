@@ -45,7 +45,8 @@ enum tb_status tb_patch_revisions(struct tb_store *store, const char *uuid,
 
 static const char read_revision[] =
     "SELECT p.uuid, r.name, r.author, r.category, r.tags, r.comment, r.licence, r.favourite, "
-    "p.factory, r.revision, p.created, r.time, r.note, r.val FROM revision AS r JOIN patch AS p "
+    "p.factory, r.revision, p.created, r.time, r.note, r.val, r.models FROM revision AS r JOIN "
+    "patch AS p "
     "ON p.id = r.patch_id WHERE p.uuid = ?1 AND r.revision = ?2";
 
 enum tb_status tb_patch_read_revision(struct tb_store *store, const char *uuid, uint32_t revision,
@@ -63,6 +64,7 @@ enum tb_status tb_patch_read_revision(struct tb_store *store, const char *uuid, 
     status = tb_db_step(store, stmt, err);
     if (!status) {
         tb_patch_row(stmt, patch);
+        tb_patch_models_row(stmt, 14, patch);
         status = tb_values_decode(store, stmt, 13, &patch->values, &patch->n_values, err);
     } else if (status == TB_ENOTFOUND) {
         status = tb_fail(err, status, "there is no revision %u of patch %.40s", revision, uuid);

@@ -66,6 +66,14 @@ struct tb_value {
     double value;
 };
 
+/* A model as a patch names it. Found by hash, else by uuid (another version of it). */
+enum { TB_SHA256 = 65, TB_MODEL_NAME = 97 };
+struct tb_model_ref {
+    char uuid[TB_UUID]; /* "" none */
+    char sha256[TB_SHA256];
+    char name[TB_MODEL_NAME]; /* for people, when the model is not there */
+};
+
 struct tb_patch {
     char uuid[TB_UUID];
     char name[TB_NAME];
@@ -79,7 +87,8 @@ struct tb_patch {
     char note[TB_NAME]; /* how the revision came about, "" means "saved": "reverted to 3" */
     uint32_t revision;  /* 1 is the first */
     int64_t created, updated;
-    struct tb_value *values; /* owned; unknown keys are kept */
+    struct tb_model_ref models[2]; /* A, B; not in lists */
+    struct tb_value *values;       /* owned; unknown keys are kept */
     size_t n_values;
 };
 
@@ -193,5 +202,46 @@ enum tb_status tb_benchmark_read(struct tb_store *store, int64_t id, struct tb_b
 enum tb_status tb_benchmark_delete(struct tb_store *store, int64_t id, struct tb_error *err);
 enum tb_status tb_benchmark_list(struct tb_store *store, struct tb_benchmark **list, size_t *n,
                                  struct tb_error *err);
+
+/* ---- neural models: the rows; files are the server's. A row is never without its file. */
+enum { TB_MODEL_TEXT = 257, TB_MODEL_TRAINING = 513 };
+struct tb_model {
+    char uuid[TB_UUID], sha256[TB_SHA256];
+    char name[TB_MODEL_NAME], instrument[49], family[16], size[12];
+    int64_t parameters, bytes;
+    uint32_t sample_rate, width;
+    double frame_rate; /* Hz */
+    double pitch_low_hz, pitch_high_hz, loudness_low_db, loudness_high_db;
+    char licence[TB_NAME], credit[TB_MODEL_TEXT], source[TB_MODEL_TEXT];
+    char training[TB_MODEL_TRAINING];
+    char factory[129]; /* file in the zoo; "" is an upload */
+    int64_t created, updated;
+    double first_us, further_us; /* a frame of the first voice and of each further one */
+    char machine[TB_NAME];       /* where that was measured; "" not yet */
+};
+
+/* TB_ECONFLICT when uuid or sha256 is there. created and updated are filled in. */
+enum tb_status tb_model_add(struct tb_store *store, struct tb_model *model, struct tb_error *err);
+/* Everything of the model with that uuid but uuid and created. */
+enum tb_status tb_model_replace(struct tb_store *store, struct tb_model *model,
+                                struct tb_error *err);
+enum tb_status tb_model_read(struct tb_store *store, const char *uuid, struct tb_model *model,
+                             struct tb_error *err);
+/* By hash, else by uuid; either may be "". TB_ENOTFOUND names ref->name. */
+enum tb_status tb_model_find(struct tb_store *store, const struct tb_model_ref *ref,
+                             struct tb_model *model, struct tb_error *err);
+enum tb_status tb_model_delete(struct tb_store *store, const char *uuid, struct tb_error *err);
+
+struct tb_model_query {
+    const char *text;   /* words, all must occur somewhere; NULL or "": all */
+    const char *family; /* NULL: any */
+    const char *sort;   /* "name" "family" "bytes" "created" "cost"; NULL: name */
+    bool descending;
+    uint32_t limit, offset; /* limit 0: all */
+};
+/* *models is an array to free with free(); *total counts all (may be NULL). */
+enum tb_status tb_model_list(struct tb_store *store, const struct tb_model_query *query,
+                             struct tb_model **models, size_t *n, size_t *total,
+                             struct tb_error *err);
 
 #endif

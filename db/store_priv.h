@@ -121,5 +121,6 @@ enum tb_status tb_search_register(struct tb_store *store, struct tb_error *err);
     "uuid, name, author, category, tags, comment, licence, favourite, factory, revision, "         \
     "created, updated, note"
 void tb_patch_row(sqlite3_stmt *stmt, struct tb_patch *patch);
+void tb_patch_models_row(sqlite3_stmt *stmt, int column, struct tb_patch *patch);
 
 #endif

@@ -15,6 +15,9 @@ struct tb_control {
     float saved[TB_N_PARAMS];  /* PATCH values of the patch as stored */
     char uuid[TB_UUID], name[TB_NAME], category[33];
     uint32_t revision;
+    struct tb_model_ref models[2];       /* A, B of the working copy */
+    struct tb_model_ref saved_models[2]; /* of the patch as stored */
+    bool missing[2];                     /* the working copy's, and not there */
     bool modified, comparing;
     struct tb_history history;
     int64_t dirty_ns; /* first change since the last state was saved, 0 none */

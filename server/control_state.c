@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/control_priv.h"
 #include "server/link_client.h"
+#include "server/patch_json.h"
 #include "server/shm.h"
 #include "server/web.h"
 
@@ -116,6 +117,16 @@ static json_t *number(size_t id, double value)
     return json_integer((json_int_t)value);
 }
 
+static json_t *model_json(const struct tb_control *control, int slot)
+{
+    const struct tb_model_ref *ref =
+        control->comparing ? &control->saved_models[slot] : &control->models[slot];
+    json_t *json = tb_model_ref_to_json(ref);
+    if (ref->uuid[0] && json)
+        (void)json_object_set_new(json, "missing", json_boolean(control->missing[slot]));
+    return json;
+}
+
 json_t *tb_control_state_json(struct tb_control *control)
 {
     json_t *values = json_object();
@@ -130,9 +141,10 @@ json_t *tb_control_state_json(struct tb_control *control)
                         "category", control->category, "revision", (json_int_t)control->revision)
             : json_null();
     const struct tb_history *h = &control->history;
-    return json_pack("{s:o, s:b, s:b, s:b, s:b, s:o}", "patch", patch, "modified",
+    return json_pack("{s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:o}", "patch", patch, "modified",
                      control->modified, "comparing", control->comparing, "can_undo", h->at > 0,
-                     "can_redo", h->at < h->n, "values", values);
+                     "can_redo", h->at < h->n, "model", model_json(control, 0), "model_b",
+                     model_json(control, 1), "values", values);
 }
 
 json_t *tb_control_state(struct tb_control *control)

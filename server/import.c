@@ -230,6 +230,10 @@ bool tb_patch_same(const struct tb_patch *a, const struct tb_patch *b)
     for (int i = 0; i < a->n_tags; i++)
         if (strcmp(a->tags[i], b->tags[i]) != 0)
             return false;
+    for (int i = 0; i < 2; i++)
+        if (strcmp(a->models[i].uuid, b->models[i].uuid) != 0 ||
+            strcmp(a->models[i].sha256, b->models[i].sha256) != 0)
+            return false;
     return strcmp(a->author, b->author) == 0 && strcmp(a->category, b->category) == 0 &&
            strcmp(a->comment, b->comment) == 0 && strcmp(a->licence, b->licence) == 0;
 }

@@ -25,7 +25,7 @@ static const char *const ignored_fields[] = {"uuid", "factory", "revision", "cre
 
 static bool is_known(const char *key)
 {
-    static const char *const others[] = {"tags", "favourite", "values"};
+    static const char *const others[] = {"tags", "favourite", "values", "model", "model_b"};
     for (size_t i = 0; i < N_TEXTS; i++)
         if (strcmp(key, text_fields[i].key) == 0)
             return true;
@@ -222,6 +222,68 @@ static enum tb_status read_others(const json_t *body, enum tb_body kind, struct 
     return TB_OK;
 }
 
+static const char *const model_keys[2] = {"model", "model_b"};
+
+static bool is_sha256(const char *text)
+{
+    return text && strlen(text) == TB_SHA256 - 1 &&
+           strspn(text, "0123456789abcdef") == TB_SHA256 - 1;
+}
+
+/* {"uuid","sha256","name"}; what GET adds ("missing") is passed over. */
+static enum tb_status read_model(const char *key, const json_t *json, struct tb_model_ref *ref,
+                                 struct tb_error *err)
+{
+    static const char *const members[] = {"uuid", "sha256", "name", "missing"};
+    const char *member;
+    json_t *value;
+    struct tb_model_ref next = {0};
+    json_object_foreach((json_t *)(size_t)json, member, value)
+    {
+        bool known = false;
+        for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+            known = known || strcmp(member, members[i]) == 0;
+        if (!known)
+            return tb_fail(err, TB_EINVAL, "%s.%.40s: unknown field", key, member);
+    }
+    const char *uuid = json_string_value(json_object_get(json, "uuid"));
+    const char *sha256 = json_string_value(json_object_get(json, "sha256"));
+    const json_t *name = json_object_get(json, "name");
+    if (!uuid || !tb_uuid_is_valid(uuid))
+        return tb_fail(err, TB_EINVAL, "%s.uuid: is not a uuid in lower case", key);
+    if (!is_sha256(sha256))
+        return tb_fail(err, TB_EINVAL, "%s.sha256: is not 64 hexadecimal digits", key);
+    if (name && !json_is_string(name))
+        return tb_fail(err, TB_EINVAL, "%s.name: must be a string", key);
+    if (name && tb_text_field("model.name", json_string_value(name), next.name, sizeof next.name,
+                              false, err))
+        return TB_EINVAL;
+    memcpy(next.uuid, uuid, sizeof next.uuid);
+    memcpy(next.sha256, sha256, sizeof next.sha256);
+    *ref = next;
+    return TB_OK;
+}
+
+static enum tb_status read_models(const json_t *body, enum tb_body kind, struct tb_patch *patch,
+                                  struct tb_error *err)
+{
+    for (int i = 0; i < 2; i++) {
+        const json_t *model = json_object_get(body, model_keys[i]);
+        if (!model && kind == TB_BODY_MERGE)
+            continue;
+        if (!model || json_is_null(model)) {
+            memset(&patch->models[i], 0, sizeof patch->models[i]);
+            continue;
+        }
+        if (!json_is_object(model))
+            return tb_fail(err, TB_EINVAL, "%s: must be an object or null", model_keys[i]);
+        enum tb_status status = read_model(model_keys[i], model, &patch->models[i], err);
+        if (status)
+            return status;
+    }
+    return TB_OK;
+}
+
 enum tb_status tb_patch_from_json(json_t *body, enum tb_body kind, struct tb_patch *patch,
                                   struct tb_warnings *warnings, struct tb_error *err)
 {
@@ -241,6 +303,8 @@ enum tb_status tb_patch_from_json(json_t *body, enum tb_body kind, struct tb_pat
         status = read_tags(body, kind, &next, err);
     if (!status)
         status = read_others(body, kind, &next, err);
+    if (!status)
+        status = read_models(body, kind, &next, err);
     if (!status)
         status = read_values(body, kind, &next, warnings, err);
     if (status) {
@@ -282,19 +346,31 @@ static json_t *values_to_json(const struct tb_patch *patch)
     return values;
 }
 
+json_t *tb_model_ref_to_json(const struct tb_model_ref *ref)
+{
+    if (!ref->uuid[0])
+        return json_null();
+    return json_pack("{s:s, s:s, s:s}", "uuid", ref->uuid, "sha256", ref->sha256, "name",
+                     ref->name);
+}
+
 json_t *tb_patch_to_json(const struct tb_patch *p)
 {
     json_t *tags = tags_to_json(p), *values = values_to_json(p);
-    if (!tags || !values) {
+    json_t *a = tb_model_ref_to_json(&p->models[0]), *b = tb_model_ref_to_json(&p->models[1]);
+    if (!tags || !values || !a || !b) {
         json_decref(tags);
         json_decref(values);
+        json_decref(a);
+        json_decref(b);
         return NULL;
     }
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:o}", "uuid",
-                     p->uuid, "name", p->name, "author", p->author, "category", p->category, "tags",
-                     tags, "comment", p->comment, "licence", p->licence, "favourite", p->favourite,
-                     "factory", p->factory, "revision", (json_int_t)p->revision, "created",
-                     (json_int_t)p->created, "updated", (json_int_t)p->updated, "values", values);
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:o, s:o, s:o}",
+                     "uuid", p->uuid, "name", p->name, "author", p->author, "category", p->category,
+                     "tags", tags, "comment", p->comment, "licence", p->licence, "favourite",
+                     p->favourite, "factory", p->factory, "revision", (json_int_t)p->revision,
+                     "created", (json_int_t)p->created, "updated", (json_int_t)p->updated, "model",
+                     a, "model_b", b, "values", values);
 }
 
 json_t *tb_patch_summary_to_json(const struct tb_patch *p)

@@ -11,7 +11,8 @@
 /* Patches and banks as JSON: bodies of REST and our single-file format
  *   {"format":"timbred","version":1,"patches":[PATCH...],"banks":[BANK...]}
  *   PATCH {uuid,name,author,category,tags,comment,licence,favourite,factory,revision,created,
- *          updated,values:{key:number}}      BANK {uuid,name,number,patches:[uuid|null...]}
+ *          updated,model:MODEL|null,model_b:MODEL|null,values:{key:number}}
+ *   MODEL {uuid,sha256,name}      BANK {uuid,name,number,patches:[uuid|null...]}
  * Any thread but audio. */
 enum { TB_JSON_MAX_DEPTH = 32, TB_JSON_MAX_STRING = 4096, TB_FILE_MAX_PATCHES = 16384 };
 
@@ -48,6 +49,7 @@ enum tb_status tb_patch_from_json(json_t *body, enum tb_body kind, struct tb_pat
  */
 json_t *tb_patch_to_json(const struct tb_patch *patch);
 json_t *tb_patch_summary_to_json(const struct tb_patch *patch);
+json_t *tb_model_ref_to_json(const struct tb_model_ref *ref); /* null where there is none */
 json_t *tb_bank_to_json(const struct tb_bank *bank);
 
 /* Fills *bank (zeroed before; freed with tb_bank_clear); name, number and patches are required. */

@@ -98,6 +98,56 @@ static void every_fault_names_field_and_bound(void **state)
     }
 }
 
+#define UUID_TEXT "11111111-2222-4333-8444-555555555555"
+#define HASH_TEXT "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void models_are_named_and_checked(void **state)
+{
+    (void)state;
+    const struct {
+        const char *model, *error;
+    } cases[] = {
+        {"3", "model: must be an object or null"},
+        {"{}", "model.uuid: is not a uuid in lower case"},
+        {"{\"uuid\":\"../x\",\"sha256\":\"" HASH_TEXT "\"}",
+         "model.uuid: is not a uuid in lower case"},
+        {"{\"uuid\":\"" UUID_TEXT "\",\"sha256\":\"../../etc/passwd\"}",
+         "model.sha256: is not 64 hexadecimal digits"},
+        {"{\"uuid\":\"" UUID_TEXT "\",\"sha256\":\"" HASH_TEXT "\",\"path\":\"x\"}",
+         "model.path: unknown field"},
+        {"{\"uuid\":\"" UUID_TEXT "\",\"sha256\":\"" HASH_TEXT "\",\"name\":\"a\\nb\"}",
+         "model.name: has a control character at byte 1"},
+    };
+    char text[400];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct tb_patch patch = {0};
+        struct tb_error err;
+        (void)snprintf(text, sizeof text, "{\"name\":\"x\",\"model\":%s}", cases[i].model);
+        json_t *body = parse(text);
+        assert_int_equal(tb_patch_from_json(body, TB_BODY_FULL, &patch, NULL, &err), TB_EINVAL);
+        assert_string_equal(err.text, cases[i].error);
+        json_decref(body);
+    }
+    struct tb_patch patch = {0};
+    json_t *body = parse("{\"name\":\"x\",\"model_b\":{\"uuid\":\"" UUID_TEXT
+                         "\",\"sha256\":\"" HASH_TEXT "\",\"name\":\"Flute\"}}");
+    assert_int_equal(tb_patch_from_json(body, TB_BODY_FULL, &patch, NULL, NULL), TB_OK);
+    json_t *again = tb_patch_to_json(&patch);
+    assert_true(json_is_null(json_object_get(again, "model")));
+    assert_true(json_equal(json_object_get(again, "model_b"), json_object_get(body, "model_b")));
+    json_decref(body);
+    json_decref(again);
+    body = parse("{\"favourite\":true}"); /* merge: absent stays, null goes */
+    assert_int_equal(tb_patch_from_json(body, TB_BODY_MERGE, &patch, NULL, NULL), TB_OK);
+    assert_string_equal(patch.models[1].name, "Flute");
+    json_decref(body);
+    body = parse("{\"model_b\":null}");
+    assert_int_equal(tb_patch_from_json(body, TB_BODY_MERGE, &patch, NULL, NULL), TB_OK);
+    assert_string_equal(patch.models[1].uuid, "");
+    json_decref(body);
+    tb_patch_clear(&patch);
+}
+
 static void full_bodies_fill_defaults(void **state)
 {
     (void)state;
@@ -227,6 +277,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bad_text_is_refused_before_jansson),
         cmocka_unit_test(every_fault_names_field_and_bound),
+        cmocka_unit_test(models_are_named_and_checked),
         cmocka_unit_test(full_bodies_fill_defaults),
         cmocka_unit_test(patches_survive_a_file),
         cmocka_unit_test(bad_files_say_where),

@@ -185,7 +185,7 @@ static void reopening_a_sound_one_reports_nothing(void **state)
     f->store = tb_store_open(f->directory, TB_STORE_WRITE, &report, &f->err);
     assert_non_null(f->store);
     assert_true(!report.created && !report.quarantined && !report.lost && !report.restored);
-    assert_int_equal(report.schema, 1);
+    assert_int_equal(report.schema, 2);
     expect(f, f->store, "one two");
 }
 
@@ -361,10 +361,41 @@ static void a_newer_schema_is_left_alone(void **state)
     assert_false(report.quarantined);
     assert_null(tb_store_open(f->directory, TB_STORE_READ, &report, &f->err));
     assert_int_equal(f->err.status, TB_EUNSUPPORTED);
-    sql(path_of(f, "timbred.db"), "PRAGMA user_version = 1");
+    sql(path_of(f, "timbred.db"), "PRAGMA user_version = 2");
     f->store = tb_store_open(f->directory, TB_STORE_WRITE, &report, &f->err);
     assert_non_null(f->store);
     expect(f, f->store, "one two");
+}
+
+/* A database as the first release left it. */
+static void schema_1_is_upgraded(void **state)
+{
+    struct fixture *f = *state;
+    struct tb_store_report report;
+    struct tb_patch patch;
+    static char text[20000];
+    static const char *const old[] = {"timbred.db", "timbred.db-wal", "timbred.db-shm",
+                                      "timbred.mark"};
+    tb_store_close(f->store);
+    for (size_t i = 0; i < sizeof old / sizeof old[0]; i++)
+        (void)unlink(path_of(f, old[i]));
+    FILE *file = fopen(TB_SOURCE_ROOT "/db/migrations/001_initial.sql", "rb");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    (void)fclose(file);
+    sql(path_of(f, "timbred.db"), text);
+    sql(path_of(f, "timbred.db"),
+        "PRAGMA application_id = 0x54696D62; PRAGMA user_version = 1;"
+        "INSERT INTO patch VALUES (1, '11111111-2222-4333-8444-555555555555', 'Old', '', '', '', "
+        "'', '', 0, 0, 1, 5, 6, 'saved', '', x'01')");
+    f->store = tb_store_open(f->directory, TB_STORE_WRITE, &report, &f->err);
+    assert_non_null(f->store);
+    assert_int_equal(report.schema, 2);
+    assert_false(report.quarantined);
+    assert_ok(f, tb_patch_read(f->store, "11111111-2222-4333-8444-555555555555", &patch, &f->err));
+    assert_string_equal(patch.name, "Old");
+    assert_string_equal(patch.models[0].uuid, "");
+    tb_patch_clear(&patch);
 }
 
 static void modes_are_private(void **state)
@@ -425,6 +456,7 @@ int main(void)
         T(a_backup_restores_everything),
         T(bad_backups_leave_all_as_it_was),
         T(a_newer_schema_is_left_alone),
+        T(schema_1_is_upgraded),
         T(modes_are_private),
         T(a_backup_a_day_is_kept),
         T(three_replaced_states_are_kept),
