@@ -273,6 +273,12 @@ static enum tb_status decaying_noise(struct reader *r)
         e->used = true;
         f->n_params++;
     }
+    f->reverb_decay = (float)value[0];
+    f->reverb_wet = (float)value[1];
+    f->reverb_noise = malloc(f->n_impulse * sizeof *f->reverb_noise);
+    if (!f->reverb_noise)
+        return tb_fail(r->err, TB_ENOMEM, "out of memory");
+    memcpy(f->reverb_noise, f->impulse, f->n_impulse * sizeof *f->reverb_noise);
     const double rate = log1p(exp(-value[0])) * f->meta.reverb_slope;
     const double wet = 1 / (1 + exp(-value[1]));
     for (size_t i = 0; i < f->n_impulse; i++)
@@ -392,6 +398,7 @@ void tb_model_file_free(struct tb_model_file *file)
         free(file->scales[i]);
     free(file->wavetables);
     free(file->impulse);
+    free(file->reverb_noise);
     free(file);
 }
 

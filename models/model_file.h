@@ -62,7 +62,9 @@ struct tb_model_file {
     float *wavetables;                              /* [n_tables][table_size], owned, or NULL */
     float *impulse;                                 /* owned, or NULL; impulse[0] is 1 */
     size_t n_impulse;
-    uint8_t fm_modulates[6]; /* bit i of [j]: operator j+1 modulates i+1; algorithm 0 only */
+    float *reverb_noise; /* [n_impulse] as the file has it, owned, or NULL; decaying_noise only */
+    float reverb_decay, reverb_wet; /* with it */
+    uint8_t fm_modulates[6];        /* bit i of [j]: operator j+1 modulates i+1; algorithm 0 only */
 };
 
 /* NULL with *err naming the key or tensor. The tensors point into data, which must outlive them. */

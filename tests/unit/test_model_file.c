@@ -102,6 +102,34 @@ static void every_family_returns(void **state)
     }
 }
 
+/* What training goes on from stays readable beside the response made of it. */
+static void decaying_noise_is_kept(void **state)
+{
+    (void)state;
+    static struct tb_nn_shape shapes[TB_NN_MAX_TENSORS];
+    static struct tb_model_tensor tensors[TB_NN_MAX_TENSORS + 4];
+    static const float decay = 5, wet = -2;
+    struct tb_model_meta m;
+    describe(&m, TB_MODEL_HPN);
+    m.reverb = TB_REVERB_DECAYING_NOISE;
+    size_t n = network(&m, shapes, tensors), size;
+    tensors[n++] = (struct tb_model_tensor){"reverb.noise", TB_NN_F32, 1, {300}, values};
+    tensors[n++] = (struct tb_model_tensor){"reverb.decay", TB_NN_F32, 1, {1}, &decay};
+    tensors[n++] = (struct tb_model_tensor){"reverb.wet", TB_NN_F32, 1, {1}, &wet};
+    struct tb_error err = {0};
+    unsigned char *data = tb_model_file_encode(&m, tensors, n, &size, &err);
+    assert_non_null(data);
+    struct tb_model_file *f = tb_model_file_parse(data, size, &err);
+    assert_non_null(f);
+    assert_memory_equal(f->reverb_noise, values, 300 * sizeof(float));
+    assert_true(f->reverb_decay == decay && f->reverb_wet == wet);
+    const double want = (double)values[7] / (1 + exp(2.0)) *
+                        exp(-log1p(exp(-5.0)) * m.reverb_slope * 7 / m.reverb_rate);
+    assert_true(fabs((double)f->impulse[7] - want) < 1e-7);
+    tb_model_file_free(f);
+    free(data);
+}
+
 static void every_truncation_is_refused(void **state)
 {
     (void)state;
@@ -440,6 +468,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_family_returns),
+        cmocka_unit_test(decaying_noise_is_kept),
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(every_byte_may_flip),
         cmocka_unit_test(header_edits_are_refused),
