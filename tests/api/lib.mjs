@@ -47,7 +47,7 @@ export class Daemon {
                 this.port = Number(listening[1]);
                 this.token = token[1];
                 await this.ready();
-                this.openapi ??= (await this.plain('GET', '/api/v1/openapi.json')).json;
+                this.openapi ??= (await this.settled('/api/v1/openapi.json')).json;
                 this.validator ??= new Validator(this.openapi);
                 return this;
             }
@@ -57,14 +57,19 @@ export class Daemon {
         throw new Error(`the daemon does not start:\n${this.output}`);
     }
 
-    // The port after a restart of the web role may be another one.
-    async ready() {
+    // The answer of a web role that may be killed meanwhile: the next one gives it.
+    async settled(path) {
         for (let i = 0; i < 100; i++) {
-            const answer = await this.plain('GET', '/api/v1/health').catch(() => null);
-            if (answer?.status === 200) return;
+            const answer = await this.plain('GET', path).catch(() => null);
+            if (answer?.status === 200) return answer;
             await sleep(20);
         }
         throw new Error('the daemon does not answer');
+    }
+
+    // The port after a restart of the web role may be another one.
+    ready() {
+        return this.settled('/api/v1/health');
     }
 
     async stop(signal = 'SIGTERM') {

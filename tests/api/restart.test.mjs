@@ -120,13 +120,17 @@ test('kill -9 of the web role, then of everything: the last state returns', asyn
 test('the web role killed while it starts: port and link appear all the same', async () => {
     for (let ms = 0; ms <= 40; ms += 8) {
         const other = new Daemon();
-        const started = other.start();
-        while (!other.webPid()) await sleep(1);
-        await sleep(ms);
-        process.kill(other.webPid() ?? 0x3fffffff, 'SIGKILL');
-        await started;
-        assert.equal((await other.api('GET', '/status')).status, 200);
-        assert.equal(await other.end(), 0);
+        try {
+            const started = other.start();
+            while (!other.webPid()) await sleep(1);
+            await sleep(ms);
+            process.kill(other.webPid() ?? 0x3fffffff, 'SIGKILL');
+            await started;
+            await other.ready();
+            assert.equal((await other.api('GET', '/status')).status, 200);
+        } finally {
+            assert.equal(await other.end(), 0);
+        }
     }
 });
 
