@@ -102,8 +102,10 @@ static struct tb_tensor tcn(const struct walk *w)
             y = tb_op_dropout(w->tape, y, s->dropout, w->random);
         }
         (void)snprintf(name, sizeof name, "b.%zu.res", b);
-        bool learned = parameter(w, name, ".weight").value != NULL;
-        x = tb_op_add(w->tape, y, learned ? conv(w, x, name, 1) : x);
+        enum tb_nn_residual by = tb_network_residual(s, b);
+        if (by != TB_NN_RES_NONE)
+            y = tb_op_add(w->tape, y, by == TB_NN_RES_CONV ? conv(w, x, name, 1) : x);
+        x = y;
     }
     return x;
 }

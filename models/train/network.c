@@ -105,22 +105,55 @@ static void declare_conv(struct layout *l, const char *prefix, const size_t shap
     l->bound[l->network->n_parameters - 1] = 1.0 / sqrt((double)in);
 }
 
+static size_t channels_in(const struct tb_network_spec *s, size_t b)
+{
+    return b == 0 ? 2 : s->hidden;
+}
+
+static size_t channels_out(const struct tb_network_spec *s, size_t b)
+{
+    return b == s->blocks - 1 ? s->routing.operators : s->hidden;
+}
+
+enum tb_nn_residual tb_network_residual(const struct tb_network_spec *s, size_t b)
+{
+    bool same = channels_in(s, b) == channels_out(s, b);
+    switch (s->residual[b]) {
+    case TB_RESIDUAL_NONE:
+        return TB_NN_RES_NONE;
+    case TB_RESIDUAL_IDENTITY:
+        return TB_NN_RES_IDENTITY;
+    case TB_RESIDUAL_CONV:
+        return TB_NN_RES_CONV;
+    case TB_RESIDUAL_DEFAULT:
+        break;
+    }
+    return same ? TB_NN_RES_IDENTITY : TB_NN_RES_CONV;
+}
+
 static void declare_tcn(struct layout *l)
 {
     const struct tb_network_spec *s = &l->network->spec;
     for (size_t b = 0; b < s->blocks; b++) {
-        size_t in = b == 0 ? 2 : s->hidden;
-        size_t out = b == s->blocks - 1 ? s->routing.operators : s->hidden;
+        size_t in = channels_in(s, b), out = channels_out(s, b);
         char name[TB_PARAMETER_PREFIX];
         (void)snprintf(name, sizeof name, "b.%zu.c1", b);
         declare_conv(l, name, (size_t[]){s->hidden, in, 3}, true);
         (void)snprintf(name, sizeof name, "b.%zu.c2", b);
         declare_conv(l, name, (size_t[]){out, s->hidden, 3}, true);
-        if (in == out)
+        if (tb_network_residual(s, b) != TB_NN_RES_CONV)
             continue;
         (void)snprintf(name, sizeof name, "b.%zu.res", b);
         declare_conv(l, name, (size_t[]){out, in, 1}, false);
     }
+}
+
+static void declare_tables(struct layout *l)
+{
+    const struct tb_network_spec *s = &l->network->spec;
+    declare(l, "wavetables", "", (size_t[]){s->table_size, s->tables}, INIT_TABLES);
+    struct tb_parameter *p = &l->network->parameters[l->network->n_parameters - 1];
+    p->frozen_cols = s->tables < 4 ? s->tables : 4; /* sines, as published */
 }
 
 static void declare_all(struct layout *l)
@@ -131,7 +164,7 @@ static void declare_all(struct layout *l)
     else
         declare_gru_decoder(l);
     if (s->family == TB_FAMILY_WAVETABLE)
-        declare(l, "wavetables", "", (size_t[]){s->table_size, s->tables}, INIT_TABLES);
+        declare_tables(l);
     if (s->reverb == 0)
         return;
     declare(l, "reverb", ".noise", (size_t[]){1, s->reverb}, INIT_UNIT);
@@ -198,8 +231,13 @@ static enum tb_status check_spec(const struct tb_network_spec *s, struct tb_erro
         return tb_fail(err, TB_EINVAL, "hidden: %zu is not within 1..4096", s->hidden);
     if (s->hop < 16 || s->hop > 1024)
         return tb_fail(err, TB_EINVAL, "hop: %zu is not within 16..1024", s->hop);
-    if (s->family == TB_FAMILY_DDX7 && (s->blocks < 1 || s->blocks > 10))
-        return tb_fail(err, TB_EINVAL, "blocks: %zu is not within 1..10", s->blocks);
+    if (s->family == TB_FAMILY_DDX7 && (s->blocks < 1 || s->blocks > TB_NETWORK_MAX_BLOCKS))
+        return tb_fail(err, TB_EINVAL, "blocks: %zu is not within 1..%d", s->blocks,
+                       TB_NETWORK_MAX_BLOCKS);
+    for (size_t b = 0; s->family == TB_FAMILY_DDX7 && b < s->blocks; b++)
+        if (s->residual[b] == TB_RESIDUAL_IDENTITY && channels_in(s, b) != channels_out(s, b))
+            return tb_fail(err, TB_EINVAL, "residuals: block %zu has %zu inputs and %zu outputs", b,
+                           channels_in(s, b), channels_out(s, b));
     if (s->family == TB_FAMILY_DDX7 &&
         (s->routing.operators < 1 || s->routing.operators > TB_MAX_FM_OPERATORS))
         return tb_fail(err, TB_EINVAL, "operators: %zu is not within 1..%d", s->routing.operators,
@@ -266,12 +304,29 @@ struct tb_parameter *tb_network_find(struct tb_network *network, const char *nam
     return NULL;
 }
 
+static bool moves(const struct tb_parameter *p, size_t i)
+{
+    return p->frozen_cols == 0 || i % p->cols >= p->frozen_cols;
+}
+
+static double square_of_moving(const struct tb_network *network, const tb_real *g)
+{
+    double sum = 0.0;
+    for (size_t k = 0; k < network->n_parameters; k++) {
+        const struct tb_parameter *p = &network->parameters[k];
+        size_t n = p->rows * p->cols;
+        for (size_t i = 0; !p->frozen && i < n; i++)
+            if (moves(p, i))
+                sum += (double)g[i] * (double)g[i];
+        g += n;
+    }
+    return sum;
+}
+
 double tb_adamw_step(struct tb_network *network, const struct tb_adamw *o, tb_real *gradients,
                      uint64_t step)
 {
-    double sum = 0.0;
-    for (size_t i = 0; i < network->n_values; i++)
-        sum += (double)gradients[i] * (double)gradients[i];
+    double sum = square_of_moving(network, gradients);
     double norm = sqrt(sum), scale = norm > o->clip ? o->clip / norm : 1.0;
     double fix1 = 1.0 - pow(o->beta1, (double)step), fix2 = 1.0 - pow(o->beta2, (double)step);
     const tb_real *g = gradients;
@@ -279,6 +334,8 @@ double tb_adamw_step(struct tb_network *network, const struct tb_adamw *o, tb_re
         struct tb_parameter *p = &network->parameters[k];
         size_t n = p->rows * p->cols;
         for (size_t i = 0; !p->frozen && i < n; i++) {
+            if (!moves(p, i))
+                continue;
             double d = (double)g[i] * scale;
             double m = o->beta1 * (double)p->moment1[i] + (1.0 - o->beta1) * d;
             double v = o->beta2 * (double)p->moment2[i] + (1.0 - o->beta2) * d * d;

@@ -3,6 +3,7 @@
 #define TB_MODELS_TRAIN_NETWORK_H
 
 #include "base/error.h"
+#include "models/nn/nn.h"
 #include "models/train/ops.h"
 
 struct tb_random;
@@ -11,10 +12,23 @@ struct tb_random;
  * learned reverb, in the shapes of "Distilling DDSP" (2025) and DDX7 (2022). */
 enum tb_family { TB_FAMILY_HPN, TB_FAMILY_DDX7, TB_FAMILY_WAVETABLE };
 
+/* What passes by a block of the TCN. The papers and their code differ (a 1 x 1 convolution on every
+ * block, or on the first and last only); ours is a convolution where the number of channels changes
+ * and the input itself elsewhere, which costs nothing and lets gradients through. */
+enum tb_residual {
+    TB_RESIDUAL_DEFAULT, /* as above */
+    TB_RESIDUAL_NONE,
+    TB_RESIDUAL_IDENTITY, /* needs equal channels */
+    TB_RESIDUAL_CONV,
+};
+
+enum { TB_NETWORK_MAX_BLOCKS = 10 };
+
 struct tb_network_spec {
     enum tb_family family;
-    size_t hidden;             /* width of the GRU decoder, or channels of the TCN */
-    size_t blocks;             /* of the TCN: dilation 2^block, kernel 3 */
+    size_t hidden; /* width of the GRU decoder, or channels of the TCN */
+    size_t blocks; /* of the TCN: dilation 2^block, kernel 3 */
+    enum tb_residual residual[TB_NETWORK_MAX_BLOCKS];
     size_t harmonics;          /* hpn */
     size_t bands;              /* noise bands; hpn, wavetable */
     size_t tables, table_size; /* wavetable; the first four are sines of 1..4 cycles, frozen */
@@ -29,6 +43,9 @@ struct tb_network_spec {
 /* Full and Reduced of each family as published; FM routing and ratios of the flute unless set. */
 struct tb_network_spec tb_network_preset(enum tb_family family, bool reduced);
 
+/* What block b really has. */
+enum tb_nn_residual tb_network_residual(const struct tb_network_spec *spec, size_t b);
+
 enum { TB_PARAMETER_NAME = 48, TB_PARAMETER_PREFIX = 32, TB_MAX_PARAMETERS = 96 };
 
 struct tb_parameter {
@@ -36,6 +53,7 @@ struct tb_parameter {
     size_t rows, cols;
     tb_real *value;             /* [rows][cols] */
     tb_real *moment1, *moment2; /* AdamW's */
+    size_t frozen_cols;         /* the first columns stay as they are */
     bool frozen;
 };
 
@@ -77,7 +95,7 @@ struct tb_pass tb_network_forward(struct tb_tape *tape, const struct tb_network 
                                   struct tb_random *random);
 
 /* AdamW with decoupled weight decay; gradients [n_values] are scaled down to norm clip first.
- * step counts from 1. Returns the norm before clipping. */
+ * What is frozen counts for nothing. step counts from 1. Returns the norm before clipping. */
 struct tb_adamw {
     double rate, beta1, beta2, epsilon, decay, clip;
 };
