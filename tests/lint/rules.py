@@ -21,6 +21,7 @@ LICENCE = "SPDX-License-Identifier: GPL-3.0-or-later"
 INCLUDES = {
     "base": [],
     "models/nn": ["base", "dsp/rt.h"],
+    "models/eval": ["base", "dsp", "models"],
     "models/train": ["base", "dsp", "models"],
     "models": ["base", "dsp/rt.h"],
     "dsp": ["base", "models/nn"],
