@@ -106,7 +106,11 @@ export async function send<T>(
 
 /** Fetches a file and gives it to the browser's downloads. */
 export async function download(path: string, name: string): Promise<void> {
-    const blob = await (await request('GET', path)).blob();
+    give(await (await request('GET', path)).blob(), name);
+}
+
+/** Puts a file among the browser's downloads. */
+export function give(blob: Blob, name: string): void {
     const address = URL.createObjectURL(blob);
     const link = document.createElement('a');
     link.href = address;

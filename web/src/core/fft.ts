@@ -35,17 +35,22 @@ export class Spectrum {
         }
     }
 
-    /** dB of each bin; a full-scale sine on a bin is 0 dB. samples: at least size long. */
+    /**
+     * dB of each bin; a full-scale sine on a bin is 0 dB. Fewer samples than size are followed by
+     * silence: more points on the same curve.
+     */
     analyse(samples: Float32Array): Float32Array {
         const { size, re, im } = this;
+        const length = Math.min(size, samples.length);
+        const stretch = size / length;
         for (let i = 0; i < size; i++) {
             const at = this.order[i]!;
-            re[at] = samples[i]! * this.window[i]!;
+            re[at] = i < length ? samples[i]! * this.window[Math.floor(i * stretch)]! : 0;
             im[at] = 0;
         }
         for (let half = 1; half < size; half *= 2) this.stage(half);
         for (let i = 0; i < size / 2; i++) {
-            const magnitude = Math.hypot(re[i]!, im[i]!) / (size / 4);
+            const magnitude = Math.hypot(re[i]!, im[i]!) / (length / 4);
             this.db[i] = Math.max(FLOOR_DB, 20 * Math.log10(magnitude + 1e-12));
         }
         return this.db;

@@ -26,6 +26,8 @@ export interface Group {
     title: string;
     params: Param[];
     envelope: Envelope | null;
+    /** The parameter that chooses a low-frequency wave, where the group has one. */
+    lfo: Param | null;
 }
 
 export interface Section {
@@ -86,12 +88,15 @@ function groups(params: Param[]): Group[] {
         title: titleOf(key),
         params: list.filter((param) => !isStage(param)),
         envelope: envelope(key, list),
+        lfo: list.find((param) => param.key === 'lfo.wave') ?? null,
     }));
 }
 
 function titleOf(key: string): string {
     const word = suffix(`.${key}`).replace(/_/g, ' ');
-    return word.charAt(0).toUpperCase() + word.slice(1).replace(/\beg\b/, 'EG');
+    return (word.charAt(0).toUpperCase() + word.slice(1)).replace(/\b(eg|midi|lfo)\b/i, (name) =>
+        name.toUpperCase(),
+    );
 }
 
 function operators(params: Param[]): Operator[] {

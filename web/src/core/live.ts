@@ -6,6 +6,11 @@ import { OPERATORS } from './wire';
 
 /** Points of history; at 16 points in a thirtieth of a second this is 4 s. */
 const HISTORY = 2048;
+/** Between two messages. */
+const FRAME_MS = 1000 / 30;
+/** Share of the difference to the time of arrival that is made up for in a message. */
+const PULL = 0.1;
+const LOST_MS = 150;
 const PEAK_HOLD_MS = 1200;
 const PEAK_FALL_PER_S = 0.7;
 
@@ -18,19 +23,24 @@ export class History {
     private last = 0;
     length = 0;
 
-    /** Spreads the points over the time since the message before. now in ms. */
+    /**
+     * Spreads the points over the time since the message before. The messages leave evenly, so
+     * what the network and the page delay is smoothed. now in ms.
+     */
     push(points: Point[], now: number): void {
-        const span = Math.min(now - this.last, 200);
+        const even = this.last + FRAME_MS;
+        const end = Math.abs(now - even) > LOST_MS ? now : even + PULL * (now - even);
+        const span = Math.min(end - this.last, FRAME_MS * 2);
         points.forEach((point, i) => {
             const at = this.next;
-            this.times[at] = now - span + (span * (i + 1)) / points.length;
+            this.times[at] = end - span + (span * (i + 1)) / points.length;
             for (let op = 0; op < OPERATORS; op++) this.levels[op]![at] = point.levels[op] ?? 0;
             this.semitones[at] = point.semitones;
             this.lfo[at] = point.lfo;
             this.next = (at + 1) % HISTORY;
             this.length = Math.min(this.length + 1, HISTORY);
         });
-        this.last = now;
+        this.last = end;
     }
 
     /** Index of the point that is `back` before the newest (0). */

@@ -59,14 +59,18 @@ export function format(param: Param, value: number): string {
 }
 
 export function formatNumber(param: Param, value: number): string {
-    if (param.scale === 'int') {
-        const signed = param.min < 0 && value > 0 ? '+' : '';
-        return `${signed}${value}`;
-    }
-    if (!param.unit && param.min === 0 && param.max === 1) return `${Math.round(value * 100)} %`;
-    const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
-    const signed = param.min < 0 && value > 0 ? '+' : '';
-    return `${signed}${value.toFixed(digits)}`;
+    if (!param.unit && param.scale === 'linear' && param.min === 0 && param.max === 1)
+        return `${Math.round(value * 100)} %`;
+    const text = Math.abs(value).toFixed(digitsOf(param, value));
+    if (Number(text) === 0) return text;
+    return `${value < 0 ? '−' : param.min < 0 ? '+' : ''}${text}`;
+}
+
+/** As many as an ear can tell apart. */
+function digitsOf(param: Param, value: number): number {
+    if (param.scale === 'int') return 0;
+    if (param.unit === 'dB' || param.unit === 'cents') return 1;
+    return Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
 }
 
 /** What a person typed; null when it is no number. A share may be typed as per cent. */

@@ -12,6 +12,14 @@ export interface Item extends PatchRef {
     updated: string;
 }
 
+export interface Bank {
+    uuid: string;
+    name: string;
+    patches: (string | null)[];
+}
+
+export type Sort = 'name' | 'updated' | 'category';
+
 interface Page {
     items: Item[];
     total: number;
@@ -34,6 +42,8 @@ export interface Details {
 }
 
 const PAGE = 100;
+const EXPORT_PAGE = 500;
+const EXPORTED_AT_ONCE = 40;
 const TYPING_MS = 140;
 
 export const query = signal('');
@@ -42,6 +52,10 @@ export const favourites = signal(false);
 export const items = signal<Item[]>([]);
 export const total = signal(0);
 export const loading = signal(false);
+/** A bank's uuid; all patches where empty. */
+export const bank = signal('');
+export const banks = signal<Bank[]>([]);
+export const sort = signal<Sort>('name');
 export const categories = signal<{ name: string; count: number }[]>([]);
 /** Somebody else saved the patch that is being saved. */
 export const conflict = signal<{ etag: string | null; detail: string } | null>(null);
@@ -52,7 +66,11 @@ let typing = 0;
 function address(offset: number, limit = PAGE): string {
     const search = new URLSearchParams({ limit: String(limit), offset: String(offset) });
     if (query.peek()) search.set('q', query.peek());
-    else search.set('sort', 'name');
+    else {
+        search.set('sort', sort.peek());
+        if (sort.peek() === 'updated') search.set('order', 'desc');
+    }
+    if (bank.peek()) search.set('bank', bank.peek());
     if (category.peek()) search.set('category', category.peek());
     if (favourites.peek()) search.set('favourite', 'true');
     return `/patches?${search}`;
@@ -93,11 +111,17 @@ export function watchPatches(): void {
     effect(() => {
         void category.value;
         void favourites.value;
+        void bank.value;
+        void sort.value;
+        if (patchesChanged.value) void reload();
+    });
+    effect(() => {
         if (!patchesChanged.value) return;
-        void reload();
         void attempt(async () => {
-            const answer = await api.get<{ items: typeof categories.value }>('/categories');
-            categories.value = answer.items.filter(({ name }) => name);
+            const kinds = await api.get<{ items: typeof categories.value }>('/categories');
+            categories.value = kinds.items.filter(({ name }) => name);
+            banks.value = (await api.get<{ items: Bank[] }>('/banks')).items;
+            if (!banks.value.some(({ uuid }) => uuid === bank.peek())) bank.value = '';
         });
     });
 }
@@ -186,6 +210,35 @@ export async function importFile(file: File): Promise<Imported> {
     );
     patchesChanged.value++;
     return (await response.json()) as Imported;
+}
+
+interface PatchFile {
+    patches: unknown[];
+}
+
+/** All that the list holds as it is filtered now, in one file. */
+export async function exportListed(): Promise<void> {
+    const uuids: string[] = [];
+    for (let offset = 0; ; offset = uuids.length) {
+        const page = await api.get<Page>(address(offset, EXPORT_PAGE));
+        uuids.push(...page.items.map(({ uuid }) => uuid));
+        if (!page.items.length || uuids.length >= page.total) break;
+    }
+    let file: PatchFile | null = null;
+    for (let at = 0; at < uuids.length; at += EXPORTED_AT_ONCE) {
+        const some = uuids.slice(at, at + EXPORTED_AT_ONCE).map((uuid) => `&uuid=${uuid}`);
+        const part = await api.get<PatchFile>(`/exports?format=json${some.join('')}`);
+        if (file) file.patches.push(...part.patches);
+        else file = part;
+    }
+    if (!file) return;
+    const blob = new Blob([JSON.stringify(file)], { type: 'application/json' });
+    api.give(blob, 'timbred-patches.json');
+}
+
+/** A bank as a DX7 cartridge, or whole. */
+export function exportBank({ uuid, name }: Bank, format: 'syx' | 'json'): Promise<void> {
+    return api.download(`/exports?format=${format}&bank=${uuid}`, fileName(name, format));
 }
 
 export function fileName(name: string, ending: string): string {

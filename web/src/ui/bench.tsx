@@ -4,6 +4,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import * as api from '../core/api';
 import { attempt, jobs, role } from '../core/store';
+import { Icon } from './icons';
 import { when } from './patchbar';
 import { Picture, type Draw } from './picture';
 import { color, operatorColor } from './theme';
@@ -34,16 +35,34 @@ interface Run {
     result?: { machine?: { model?: string | null; name?: string }; results?: Case[] } | null;
 }
 
-const VOICES = [8, 16, 32, 64];
-const BLOCKS = [64, 256];
-const RATES_HZ = [48000];
-const SECONDS = 2;
+interface Plan {
+    voices: number[];
+    blocks: number[];
+    rates: number[];
+    /** of each case */
+    seconds: number;
+    /** Also at the pace of a sound card, beside a thread that does nothing else. */
+    paced: boolean;
+}
+
+const PLANS: Record<string, Plan> = {
+    Quick: { voices: [8, 32], blocks: [64], rates: [48000], seconds: 0.25, paced: false },
+    Usual: { voices: [8, 16, 32, 64], blocks: [64, 256], rates: [48000], seconds: 2, paced: true },
+    Thorough: {
+        voices: [1, 8, 16, 32, 64],
+        blocks: [32, 64, 128, 256, 512],
+        rates: [48000, 96000],
+        seconds: 4,
+        paced: true,
+    },
+};
 const COMPARED = 4;
 
 export function Benchmarks() {
     const runs = useSignal<Run[]>([]);
     const chosen = useSignal<Run[]>([]);
     const insist = useSignal(false);
+    const plan = useSignal('Usual');
     const job = jobs.value.find(({ kind }) => /bench/.test(kind));
     const read = async () => {
         const answer = await attempt(() => api.get<{ items: Run[] }>('/benchmarks'));
@@ -53,15 +72,7 @@ export function Benchmarks() {
     const start = (force: boolean) =>
         attempt(async () => {
             try {
-                const body = {
-                    voices: VOICES,
-                    blocks: BLOCKS,
-                    rates: RATES_HZ,
-                    seconds: SECONDS,
-                    paced: true,
-                    force,
-                };
-                await api.send('POST', '/benchmarks', body);
+                await api.send('POST', '/benchmarks', { ...PLANS[plan.peek()], force });
                 insist.value = false;
                 await read();
             } catch (error) {
@@ -78,6 +89,12 @@ export function Benchmarks() {
                 chosen.value = [...others, { ...run, ...full }].slice(-COMPARED);
             }
         });
+    const remove = (id: string | number) =>
+        attempt(async () => {
+            await api.send('DELETE', `/benchmarks/${id}`);
+            chosen.value = chosen.peek().filter((run) => run.id !== id);
+            await read();
+        });
     if (role.value !== 'admin') return null;
     return (
         <section class="card bench" aria-label="Benchmark">
@@ -86,6 +103,15 @@ export function Benchmarks() {
                 How many voices this device can play, at which block size, before a block is late.
             </p>
             <div class="row-of">
+                <select
+                    aria-label="How much to measure"
+                    value={plan.value}
+                    onChange={(event) => (plan.value = event.currentTarget.value)}
+                >
+                    {Object.keys(PLANS).map((name) => (
+                        <option key={name}>{name}</option>
+                    ))}
+                </select>
                 <button
                     type="button"
                     class="small primary"
@@ -100,28 +126,44 @@ export function Benchmarks() {
                     </button>
                 )}
                 {job?.state === 'running' && (
-                    <label class="progress">
-                        {job.detail} <progress max={1} value={job.progress} />
-                    </label>
+                    <>
+                        <label class="progress">
+                            {job.detail} <progress max={1} value={job.progress} />
+                        </label>
+                        <button type="button" class="small" onClick={() => void remove(job.id)}>
+                            Stop
+                        </button>
+                    </>
                 )}
                 {job?.state === 'failed' && <span class="bad">{job.detail}</span>}
             </div>
-            <ul class="plainlist">
-                {runs.value.map((run) => (
-                    <RunLine
-                        key={run.id}
-                        run={run}
-                        on={chosen.value.some(({ id }) => id === run.id)}
-                        toggle={() => void toggle(run)}
-                    />
-                ))}
-            </ul>
+            {runs.value.length > 0 && (
+                <ul class="plainlist">
+                    {runs.value.map((run) => (
+                        <RunLine
+                            key={run.id}
+                            run={run}
+                            on={chosen.value.some(({ id }) => id === run.id)}
+                            toggle={() => void toggle(run)}
+                            remove={() => void remove(run.id)}
+                        />
+                    ))}
+                </ul>
+            )}
             {chosen.value.length > 0 && <Comparison runs={chosen.value} />}
         </section>
     );
 }
 
-function RunLine({ run, on, toggle }: { run: Run; on: boolean; toggle(): void }) {
+interface LineProps {
+    run: Run;
+    /** among those that are compared */
+    on: boolean;
+    toggle(): void;
+    remove(): void;
+}
+
+function RunLine({ run, on, toggle, remove }: LineProps) {
     const fetchAs = (format: string) => () =>
         void attempt(() =>
             api.download(`/benchmarks/${run.id}?format=${format}`, `benchmark-${run.id}.${format}`),
@@ -133,16 +175,24 @@ function RunLine({ run, on, toggle }: { run: Run; on: boolean; toggle(): void })
                 <span>
                     {nameOf(run)}{' '}
                     <small>
-                        {when(run.time / 1000)} · {run.state}
+                        {when(run.time)} · {run.state}
                     </small>
                 </span>
             </label>
-            <span>
+            <span class="row-of">
                 <button type="button" class="small" onClick={fetchAs('json')}>
                     JSON
                 </button>
                 <button type="button" class="small" onClick={fetchAs('csv')}>
                     CSV
+                </button>
+                <button
+                    type="button"
+                    class="iconic"
+                    aria-label={`Delete measurement ${run.id}`}
+                    onClick={remove}
+                >
+                    <Icon name="trash" />
                 </button>
             </span>
         </li>

@@ -2,13 +2,15 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import * as patches from '../core/patches';
-import { patch } from '../core/store';
+import { attempt, patch } from '../core/store';
+import { Dialog } from './dialog';
 import { Icon } from './icons';
 import { openImport } from './imports';
 
 export const SEARCH_ID = 'search';
 
 export function Browser() {
+    const exporting = useSignal(false);
     const list = useRef<HTMLUListElement>(null);
     const focusRow = (at: number) => {
         const rows = list.current?.querySelectorAll<HTMLElement>('.row');
@@ -42,6 +44,7 @@ export function Browser() {
                 />
             </div>
             <Filters />
+            <Arrange />
             <ul
                 class="patches"
                 ref={list}
@@ -65,10 +68,19 @@ export function Browser() {
                 <span>
                     {patches.total.value} {patches.total.value === 1 ? 'patch' : 'patches'}
                 </span>
+                <button
+                    type="button"
+                    class="iconic"
+                    aria-label="Export"
+                    onClick={() => (exporting.value = true)}
+                >
+                    <Icon name="download" />
+                </button>
                 <button type="button" class="small" onClick={openImport}>
                     <Icon name="upload" /> Import
                 </button>
             </footer>
+            {exporting.value && <Export onClose={() => (exporting.value = false)} />}
         </section>
     );
 }
@@ -96,6 +108,85 @@ function Filters() {
                 ),
             )}
         </div>
+    );
+}
+
+const SORTS: [patches.Sort, string][] = [
+    ['name', 'by name'],
+    ['category', 'by category'],
+    ['updated', 'newest first'],
+];
+
+function Arrange() {
+    return (
+        <div class="arrange">
+            <select
+                aria-label="Bank"
+                value={patches.bank.value}
+                onChange={(event) => (patches.bank.value = event.currentTarget.value)}
+            >
+                <option value="">All banks</option>
+                {patches.banks.value.map(({ uuid, name }) => (
+                    <option key={uuid} value={uuid}>
+                        {name}
+                    </option>
+                ))}
+            </select>
+            <select
+                aria-label="Order"
+                disabled={patches.query.value !== ''}
+                value={patches.sort.value}
+                onChange={(event) =>
+                    (patches.sort.value = event.currentTarget.value as patches.Sort)
+                }
+            >
+                {SORTS.map(([key, text]) => (
+                    <option key={key} value={key}>
+                        {text}
+                    </option>
+                ))}
+            </select>
+        </div>
+    );
+}
+
+function Export({ onClose }: { onClose(): void }) {
+    const total = patches.total.value;
+    const banks = patches.banks.value;
+    const run = (work: () => Promise<void>) => () => {
+        onClose();
+        void attempt(work);
+    };
+    return (
+        <Dialog title="Export" onClose={onClose}>
+            <nav class="menu" aria-label="Export">
+                <button
+                    type="button"
+                    class="menu-item"
+                    disabled={!total}
+                    onClick={run(patches.exportListed)}
+                >
+                    <Icon name="download" />
+                    {total === 1 ? 'The patch listed' : `The ${total} patches listed`} (.json)
+                </button>
+                {banks.map((bank) => (
+                    <div class="menu-pair" key={bank.uuid}>
+                        <span>{bank.name}</span>
+                        {(['syx', 'json'] as const).map((format) => (
+                            <button
+                                type="button"
+                                key={format}
+                                class="small"
+                                aria-label={`Bank ${bank.name} as .${format}`}
+                                onClick={run(() => patches.exportBank(bank, format))}
+                            >
+                                .{format}
+                            </button>
+                        ))}
+                    </div>
+                ))}
+            </nav>
+        </Dialog>
     );
 }
 

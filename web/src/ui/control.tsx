@@ -176,7 +176,7 @@ function Reading({ param, typing, onTyping }: ReadingProps) {
             class="reading typed"
             inputMode="decimal"
             aria-label={`${param.label}, ${param.min} to ${param.max} ${param.unit}`}
-            defaultValue={formatNumber(param, now).replace(/[+ %]/g, '')}
+            defaultValue={formatNumber(param, now).replace(/[+ %]/g, '').replace('−', '-')}
             onKeyDown={(event) => {
                 if (event.key === 'Enter') commit(event.currentTarget.value);
                 if (event.key === 'Escape') onTyping(false);

@@ -21,6 +21,9 @@ interface Device {
 const RATES_HZ = [44100, 48000, 96000];
 const BLOCKS = [32, 64, 128, 256, 512, 1024];
 
+const kilo = (hz: number) => `${hz / 1000} kHz`;
+const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
 export function DevicePage() {
     return (
         <div class="device-page">
@@ -31,8 +34,8 @@ export function DevicePage() {
                     <SectionPage section={section} />
                 </section>
             ))}
-            <Benchmarks />
             <Everything />
+            <Benchmarks />
         </div>
     );
 }
@@ -60,7 +63,7 @@ function Audio() {
         name: string,
         now: number,
         choices: number[],
-        unit: string,
+        show: (n: number) => string,
         set: (n: number) => void,
     ) => (
         <label class="control choice">
@@ -74,7 +77,7 @@ function Audio() {
             >
                 {[...new Set([now, ...choices])].filter(Boolean).map((each) => (
                     <option key={each} value={String(each)}>
-                        {each} {unit}
+                        {show(each)}
                     </option>
                 ))}
             </select>
@@ -85,8 +88,8 @@ function Audio() {
             <h2>Sound output</h2>
             {audio && (
                 <p>
-                    {audio.device || audio.driver} at {audio.rate_hz} Hz,{' '}
-                    {audio.latency_ms.toFixed(1)} ms. {audio.why}
+                    <b>{kilo(audio.rate_hz)}</b>, {audio.periods} × {audio.block} frames:{' '}
+                    <b>{audio.latency_ms.toFixed(1)} ms</b>. {sentence(audio.why)}
                 </p>
             )}
             <ul class="plainlist devices">
@@ -101,9 +104,11 @@ function Audio() {
                                 disabled={role.value !== 'admin'}
                                 onClick={() => void choose(device)}
                             >
-                                <b>{device.text || device.name || device.driver}</b>
+                                <b>{sentence(device.text || device.name || device.driver)}</b>
                                 <small>
-                                    {device.driver} {device.name}
+                                    {device.name === device.driver
+                                        ? 'runs on the computer’s clock'
+                                        : `${device.driver} ${device.name}`}
                                     {device.busy &&
                                         ` · busy${device.holder ? `: ${device.holder}` : ''}`}
                                 </small>
@@ -116,10 +121,16 @@ function Audio() {
                     'Sample rate',
                     audio?.rate_hz ?? 0,
                     RATES_HZ,
-                    'Hz',
+                    kilo,
                     (n) => (rate.value = n),
                 )}
-                {select('Block', audio?.block ?? 0, BLOCKS, 'frames', (n) => (block.value = n))}
+                {select(
+                    'Block',
+                    audio?.block ?? 0,
+                    BLOCKS,
+                    (n) => `${n} frames`,
+                    (n) => (block.value = n),
+                )}
                 <button
                     type="button"
                     class="small"

@@ -13,6 +13,9 @@ const FLOOR_DB = -96;
 const METER_FLOOR_DB = -54;
 const DECADES = [100, 1000, 10000];
 const FALL_DB = 3;
+const AXIS_PX = 16;
+/** A curve through the bass instead of a polygon. */
+const FINER = 4;
 
 const drawScope: Draw = (context, width, height) => {
     const middle = height / 2;
@@ -54,8 +57,8 @@ function analyse(): Float32Array | null {
     const scope = live.scope;
     if (!scope || (scope.samples.length & (scope.samples.length - 1)) !== 0) return null;
     if (scope.sequence === analysed && shownDb) return shownDb;
-    if (analyser?.size !== scope.samples.length) {
-        analyser = new Spectrum(scope.samples.length);
+    if (analyser?.size !== FINER * scope.samples.length) {
+        analyser = new Spectrum(FINER * scope.samples.length);
         shownDb = new Float32Array(analyser.db.length).fill(FLOOR_DB);
     }
     const db = analyser.analyse(scope.samples);
@@ -64,7 +67,8 @@ function analyse(): Float32Array | null {
     return shownDb;
 }
 
-const drawSpectrum: Draw = (context, width, height) => {
+const drawSpectrum: Draw = (context, width, whole) => {
+    const height = whole - AXIS_PX;
     const span = Math.log(HIGH_HZ / LOW_HZ);
     const x = (hz: number) => (Math.log(hz / LOW_HZ) / span) * width;
     const y = (db: number) => height * Math.min(1, db / FLOOR_DB);
@@ -76,10 +80,11 @@ const drawSpectrum: Draw = (context, width, height) => {
         const at = Math.round(x(hz)) + 0.5;
         context.beginPath();
         context.moveTo(at, 0);
-        context.lineTo(at, height);
+        context.lineTo(at, whole);
         context.stroke();
-        context.fillText(hz < 1000 ? String(hz) : `${hz / 1000}k`, at + 4, height - 4);
+        context.fillText(hz < 1000 ? String(hz) : `${hz / 1000}k`, at + 4, whole - 4);
     }
+    context.strokeRect(-1, -1, width + 2, height + 1);
     const db = analyse();
     if (!db || !live.scope) return;
     const binHz = live.scope.rateHz / (2 * db.length);

@@ -6,7 +6,7 @@ import * as api from '../core/api';
 import * as patches from '../core/patches';
 import { attempt, command, flags, patch } from '../core/store';
 import { Dialog } from './dialog';
-import { Icon } from './icons';
+import { Icon, type IconName } from './icons';
 
 type Open = 'menu' | 'save-as' | 'rename' | 'revisions' | 'delete' | null;
 export const open = signal<Open>(null);
@@ -143,8 +143,14 @@ export function PatchDialogs() {
 
 function Menu() {
     const now = patch.value;
-    const item = (text: string, act: () => void, needsPatch = true) => (
-        <button type="button" class="menu-item" disabled={needsPatch && !now} onClick={act}>
+    const item = (icon: IconName, text: string, act: () => void, needsPatch = true) => (
+        <button
+            type="button"
+            class={icon === 'trash' ? 'menu-item bad' : 'menu-item'}
+            disabled={needsPatch && !now}
+            onClick={act}
+        >
+            <Icon name={icon} />
             {text}
         </button>
     );
@@ -162,16 +168,17 @@ function Menu() {
     return (
         <Dialog title={now?.name ?? 'Untitled'} onClose={close}>
             <nav class="menu" aria-label="Patch">
-                {item('Save as …', () => (open.value = 'save-as'), false)}
-                {item('Name, category and tags …', () => (open.value = 'rename'))}
-                {item('Revisions …', () => (open.value = 'revisions'))}
+                {item('save', 'Save as …', () => (open.value = 'save-as'), false)}
+                {item('pen', 'Name, category and tags …', () => (open.value = 'rename'))}
+                {item('clock', 'Revisions …', () => (open.value = 'revisions'))}
                 {item(
+                    'copy',
                     'Duplicate',
                     run(() => patches.duplicate(now!.uuid)),
                 )}
-                {item('Export for a DX7 (.syx)', export_('syx'))}
-                {item('Export with everything (.json)', export_('json'))}
-                {item('Delete …', () => (open.value = 'delete'))}
+                {item('download', 'Export for a DX7 (.syx)', export_('syx'))}
+                {item('download', 'Export with everything (.json)', export_('json'))}
+                {item('trash', 'Delete …', () => (open.value = 'delete'))}
             </nav>
         </Dialog>
     );
@@ -270,7 +277,8 @@ function DetailsForm({ title, button, uuid, save }: FormProps) {
 
 interface Revision {
     revision: number;
-    time: string;
+    /** ms since 1970 */
+    time: number;
     name: string;
     note: string;
 }
@@ -315,9 +323,9 @@ function Revisions({ uuid }: { uuid: string }) {
     );
 }
 
-export function when(time: string | number): string {
-    const date = new Date(typeof time === 'number' ? time * 1000 : time);
-    return Number.isNaN(date.getTime()) ? String(time) : date.toLocaleString();
+/** ms: since 1970 */
+export function when(ms: number): string {
+    return new Date(ms).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
 }
 
 function Delete({ uuid, name }: { uuid: string; name: string }) {

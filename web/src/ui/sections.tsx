@@ -2,6 +2,7 @@
 import type { Group, Section } from '../core/layout';
 import { Control } from './control';
 import { EnvelopeEditor } from './envelope';
+import { LfoView } from './lfo';
 
 /** A section of controls, drawn from the schema alone. */
 export function SectionPage({ section }: { section: Section }) {
@@ -27,11 +28,14 @@ function GroupView({ group, alone }: { group: Group; alone: boolean }) {
                     numbers
                 />
             )}
+            {group.lfo && <LfoView wave={group.lfo} />}
             {group.params.length > 0 && (
                 <div class="knobs">
-                    {group.params.map((param) => (
-                        <Control key={param.key} param={param} />
-                    ))}
+                    {group.params
+                        .filter((param) => param !== group.lfo)
+                        .map((param) => (
+                            <Control key={param.key} param={param} />
+                        ))}
                 </div>
             )}
         </section>

@@ -74,8 +74,14 @@ export function StatusBar() {
                             <small>voices</small> {now.voices}
                         </span>
                         <span class="device">
-                            <small>{now.driver}</small> {now.device !== now.driver && now.device}
-                            {now.why && <em> {now.why}</em>}
+                            {now.driver === 'null' ? (
+                                <small>no sound card: listen in the browser</small>
+                            ) : (
+                                <>
+                                    <small>{now.driver}</small> {now.device}{' '}
+                                    {now.why && <em>{now.why}</em>}
+                                </>
+                            )}
                         </span>
                         <span>
                             <small>latency</small> {now.latency_ms.toFixed(1)} ms
