@@ -2,54 +2,28 @@
 // The panel in a real browser against the real daemon: from a cartridge to what is heard.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import {
-    connected,
-    holdKey,
-    launch,
-    note,
-    openPage,
-    openPanel,
-    PHONE,
-    stumbles,
-} from './browser.mjs';
-import { Daemon } from './daemon.mjs';
+import { connected, holdKey, note, openPage, openPanel, PHONE, stumbles } from './browser.mjs';
+import { deviceTests } from './device.mjs';
 import { fundamentalHz, hear, levelAtDb, loudnessDb } from './ears.mjs';
+import { handTests } from './hands.mjs';
+import { libraryTests } from './library.mjs';
+import { A3, begin, end, inked, LAN_NAME, loadByName, range, world } from './world.mjs';
 
 const CARTRIDGE = '/usr/share/hexter/dx7_roms.dx7';
-const LAN_NAME = 'timbred.test';
-const A3 = 57;
 
 let daemon;
 let browser;
 let page;
 
 before(async () => {
-    daemon = new Daemon(process.env.TIMBRED, [`--server.hosts=${LAN_NAME}`]);
-    await daemon.start();
-    browser = await launch(`--host-resolver-rules=MAP ${LAN_NAME} 127.0.0.1`);
+    await begin();
+    ({ daemon, browser } = world);
 });
 
-after(async () => {
-    await browser?.close();
-    await daemon?.stop();
-});
-
-const range = (at, key) => at.locator(`input[data-key="${key}"]`).first();
-
-async function loadByName(at, name) {
-    await at.fill('#search', name);
-    await at
-        .locator('.row', { has: at.getByText(name, { exact: true }) })
-        .first()
-        .click();
-    await at.waitForFunction(
-        (wanted) => document.querySelector('h1')?.textContent?.trim() === wanted,
-        name,
-    );
-}
+after(end);
 
 test('one tap: the link opens the panel and leaves the address bar', async () => {
-    page = await openPanel(browser, daemon);
+    world.page = page = await openPanel(browser, daemon);
     assert.equal(page.url(), `${daemon.origin}/`);
     assert.equal(await page.evaluate(() => localStorage.getItem('timbred.token')), daemon.token);
 });
@@ -129,15 +103,6 @@ test('a key is louder near its edge', async () => {
     const soft = await strike(0.05);
     assert.ok(loud - soft > 12, `loud ${loud} dB, soft ${soft} dB`);
 });
-
-const inked = (at, selector) =>
-    at.evaluate((which) => {
-        const canvas = document.querySelector(which);
-        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-        let sum = 0;
-        for (let i = 3; i < data.length; i += 4) sum += data[i];
-        return sum / 255;
-    }, selector);
 
 test('the six envelopes move on their canvases', async () => {
     await loadByName(page, 'E.PIANO 1');
@@ -303,11 +268,12 @@ test('no note outlives the focus of its page', async () => {
 
 test('on a desk nobody stumbles', async () => {
     assert.deepEqual(await stumbles(page), []);
-    await page.click('button[aria-label="Device"]');
-    await page.waitForSelector('.devices li');
-    assert.deepEqual(await stumbles(page), []);
     assert.deepEqual(page.complaints, []);
 });
+
+libraryTests();
+handTests();
+deviceTests();
 
 test('on a phone: two fingers, gliding, and nobody stumbles', async () => {
     const phone = await openPanel(browser, daemon, {

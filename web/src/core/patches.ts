@@ -44,6 +44,7 @@ export interface Details {
 const PAGE = 100;
 const EXPORT_PAGE = 500;
 const EXPORTED_AT_ONCE = 40;
+const CARTRIDGE = 32;
 const TYPING_MS = 140;
 
 export const query = signal('');
@@ -236,9 +237,19 @@ export async function exportListed(): Promise<void> {
     api.give(blob, 'timbred-patches.json');
 }
 
-/** A bank as a DX7 cartridge, or whole. */
-export function exportBank({ uuid, name }: Bank, format: 'syx' | 'json'): Promise<void> {
-    return api.download(`/exports?format=${format}&bank=${uuid}`, fileName(name, format));
+/** A bank in one file with everything. */
+export function exportBank({ uuid, name }: Bank): Promise<void> {
+    return api.download(`/exports?format=json&bank=${uuid}`, fileName(name, 'json'));
+}
+
+/** A bank as DX7 cartridges: a file for every 32 voices. */
+export async function exportCartridges({ name, patches }: Bank): Promise<void> {
+    const uuids = patches.filter(Boolean);
+    for (let at = 0; at < uuids.length; at += CARTRIDGE) {
+        const some = uuids.slice(at, at + CARTRIDGE).map((uuid) => `&uuid=${uuid}`);
+        const part = uuids.length > CARTRIDGE ? ` ${1 + at / CARTRIDGE}` : '';
+        await api.download(`/exports?format=syx${some.join('')}`, fileName(name + part, 'syx'));
+    }
 }
 
 export function fileName(name: string, ending: string): string {

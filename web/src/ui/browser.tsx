@@ -157,6 +157,16 @@ function Export({ onClose }: { onClose(): void }) {
         onClose();
         void attempt(work);
     };
+    const one = (bank: patches.Bank, format: string, write: typeof patches.exportBank) => (
+        <button
+            type="button"
+            class="small"
+            aria-label={`Bank ${bank.name} as ${format}`}
+            onClick={run(() => write(bank))}
+        >
+            {format}
+        </button>
+    );
     return (
         <Dialog title="Export" onClose={onClose}>
             <nav class="menu" aria-label="Export">
@@ -172,17 +182,8 @@ function Export({ onClose }: { onClose(): void }) {
                 {banks.map((bank) => (
                     <div class="menu-pair" key={bank.uuid}>
                         <span>{bank.name}</span>
-                        {(['syx', 'json'] as const).map((format) => (
-                            <button
-                                type="button"
-                                key={format}
-                                class="small"
-                                aria-label={`Bank ${bank.name} as .${format}`}
-                                onClick={run(() => patches.exportBank(bank, format))}
-                            >
-                                .{format}
-                            </button>
-                        ))}
+                        {one(bank, '.syx', patches.exportCartridges)}
+                        {one(bank, '.json', patches.exportBank)}
                     </div>
                 ))}
             </nav>

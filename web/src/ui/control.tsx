@@ -2,7 +2,7 @@
 // One control for one parameter, whatever it is. The graphics lie over native inputs, so that
 // keyboards and screen readers have what they know.
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { denormalise, format, formatNumber, keyStep, normalise, parse } from '../core/params';
 import type { Param } from '../core/params';
 import { edit, value } from '../core/store';
@@ -148,7 +148,7 @@ function Reading({ param, typing, onTyping }: ReadingProps) {
     const field = useRef<HTMLInputElement>(null);
     const unit = shortUnit(param.unit);
     const text = `${formatNumber(param, now)} ${unit}`.trim();
-    useEffect(() => {
+    useLayoutEffect(() => {
         if (typing) field.current?.select();
     }, [typing]);
     if (!typing)
