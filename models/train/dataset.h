@@ -42,7 +42,7 @@ struct tb_dataset_info {
     unsigned ahead;          /* frames */
     float loudness_reference_db, loudness_floor_db;
     float pitch_low_hz, pitch_high_hz;       /* 0.5 and 99.5 % of the sounding frames */
-    float loudness_low_db, loudness_high_db; /* 1 and 99.5 % of the sounding frames */
+    float loudness_low_db, loudness_high_db; /* 5 and 99.5 % of the sounding frames */
     double minutes;                          /* of sounding frames */
 };
 
