@@ -58,6 +58,7 @@ struct tb_publish {
     uint64_t pcm_position;
     bool listening;
     int64_t next_frame_ns, next_status_ns;
+    int64_t frame_gap_ns; /* the earliest for the next frame */
     pthread_mutex_t mutex; /* of all below */
     float loads[LOADS];    /* of the last blocks */
     size_t n_loads, load_at;
@@ -311,17 +312,25 @@ static bool end_notes(struct tb_publish *publish)
     return waiting;
 }
 
+static int64_t frame_due_ns(const struct tb_publish *publish)
+{
+    return publish->next_frame_ns > publish->frame_gap_ns ? publish->next_frame_ns
+                                                          : publish->frame_gap_ns;
+}
+
 static void send_pictures(struct tb_publish *publish, unsigned topics, int64_t now)
 {
     if (!(topics & (TB_TOPIC_TELEMETRY | TB_TOPIC_SCOPE))) {
         publish->n_frames = 0;
         return;
     }
-    if (now < publish->next_frame_ns)
+    if (now < frame_due_ns(publish))
         return;
+    /* Frames that a busy machine held up are made good at twice the pace, up to three of them. */
     publish->next_frame_ns += FRAME_US * 1000LL;
-    if (publish->next_frame_ns < now)
-        publish->next_frame_ns = now + FRAME_US * 1000LL / 2;
+    if (publish->next_frame_ns < now - 3 * FRAME_US * 1000LL)
+        publish->next_frame_ns = now - 3 * FRAME_US * 1000LL;
+    publish->frame_gap_ns = now + FRAME_US * 1000LL / 2;
     if (topics & TB_TOPIC_TELEMETRY && publish->n_frames)
         send_telemetry(publish);
     publish->n_frames = 0;
@@ -350,6 +359,6 @@ int64_t tb_publish_tick(struct tb_publish *publish)
         return LISTEN_US;
     if (!(topics & (TB_TOPIC_TELEMETRY | TB_TOPIC_SCOPE)))
         return topics & TB_TOPIC_NOTES ? FRAME_US / 2 : IDLE_US;
-    int64_t left_us = (publish->next_frame_ns - tb_now_ns()) / 1000;
+    int64_t left_us = (frame_due_ns(publish) - tb_now_ns()) / 1000;
     return left_us > 0 ? left_us : 1;
 }

@@ -93,9 +93,11 @@ static struct tb_message *take(struct tb_session *session)
     return message;
 }
 
+/* Called when the socket has room for one message at least; before each further one the library
+ * asks the kernel, which costs a third of a small write. */
 int tb_session_write(struct tb_session *session)
 {
-    while (!lws_send_pipe_choked(session->wsi)) {
+    for (bool first = true; first || !lws_send_pipe_choked(session->wsi); first = false) {
         struct tb_message *message = take(session);
         if (!message)
             break;
@@ -105,6 +107,8 @@ int tb_session_write(struct tb_session *session)
         if (n < 0)
             return -1;
         session->ws->web->counters.ws_frames++;
+        if (!tb_session_waits(session))
+            break;
     }
     if (!session->n && session->close_code) {
         lws_close_reason(session->wsi, (enum lws_close_status)session->close_code, NULL, 0);
