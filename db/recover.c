@@ -229,6 +229,20 @@ static bool is_missing(const struct tb_store *store)
     return stat(store->path, &st) != 0 || st.st_size == 0;
 }
 
+/* An empty file without the marker is what a first start leaves that was killed at once: nothing has
+ * been acknowledged, nothing is damaged. */
+static enum tb_status drop_unborn(const struct tb_store *store, struct tb_error *err)
+{
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        char path[PATH_BYTES];
+        (void)snprintf(path, sizeof path, "%s%s", store->path, ends[i]);
+        if (unlink(path) && errno != ENOENT)
+            return tb_fail(err, TB_EIO, "%s: %s", path, strerror(errno));
+    }
+    return TB_OK;
+}
+
 static enum tb_status find_database(struct tb_store *store, struct tb_store_report *report,
                                     struct tb_error *err)
 {
@@ -243,8 +257,7 @@ static enum tb_status find_database(struct tb_store *store, struct tb_store_repo
         report->lost = true;
         (void)snprintf(report->reason, sizeof report->reason, "the database was missing or empty");
     }
-    if (!missing || report->lost || access(store->path, F_OK) == 0)
-        status = quarantine(store, report, err);
+    status = report->reason[0] ? quarantine(store, report, err) : drop_unborn(store, err);
     if (!status && report->reason[0])
         status = restore_newest(store, report, err);
     if (status)

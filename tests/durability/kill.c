@@ -94,7 +94,11 @@ static uint64_t inspect(const char *directory, uint64_t last, struct tally *tall
     struct tb_store *store = tb_store_open(directory, TB_STORE_WRITE, &report, &err);
     if (!store)
         die("reopen", &err);
-    tally->damaged += report.quarantined || report.lost;
+    if (report.quarantined || report.lost) {
+        fprintf(stderr, "damaged: quarantined %d, lost %d: %s\n", report.quarantined, report.lost,
+                report.reason);
+        tally->damaged++;
+    }
     uint64_t newest = 0;
     for (uint64_t p = 0; p < N_PATCHES; p++) {
         struct tb_patch patch;

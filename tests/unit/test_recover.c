@@ -367,6 +367,19 @@ static void a_newer_schema_is_left_alone(void **state)
     expect(f, f->store, "one two");
 }
 
+static void a_first_start_killed_at_once_is_no_damage(void **state)
+{
+    struct fixture *f = *state;
+    struct tb_store_report report;
+    prepare(f);
+    (void)unlink(path_of(f, "timbred.mark"));
+    assert_int_equal(truncate(path_of(f, "timbred.db"), 0), 0);
+    f->store = tb_store_open(f->directory, TB_STORE_WRITE, &report, &f->err);
+    assert_non_null(f->store);
+    assert_true(report.created && !report.quarantined && !report.lost && !report.restored);
+    assert_int_equal(count_files(f, ".bad-"), 0);
+}
+
 /* A database as the first release left it. */
 static void schema_1_is_upgraded(void **state)
 {
@@ -456,6 +469,7 @@ int main(void)
         T(a_backup_restores_everything),
         T(bad_backups_leave_all_as_it_was),
         T(a_newer_schema_is_left_alone),
+        T(a_first_start_killed_at_once_is_no_damage),
         T(schema_1_is_upgraded),
         T(modes_are_private),
         T(a_backup_a_day_is_kept),
