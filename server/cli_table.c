@@ -183,6 +183,13 @@ static const struct tb_option train[] = {
     END,
 };
 
+static const struct tb_option quantize[] = {
+    WORD("to", "int8|f16|bf16", "type of the weights; int8"),
+    FILE_("data", 0, "data set whose test split the result is tried on; phrases without it"),
+    NUMBER("most-loss", "LOSS", REAL, 0, 100, "write nothing when the sound is further off"),
+    END,
+};
+
 static const struct tb_option url[] = {FLAG("qr", "draw a QR code"),
                                        FLAG("no-token", "without a token in the link"), END};
 
@@ -247,6 +254,12 @@ const struct tb_cli_entry tb_cli_entries[] = {
              "RUNDIR/model.safetensors. SIGTERM and SIGINT write a checkpoint and end. What a run "
              "does depends only on its options and seed, however often it was interrupted. With "
              "--json: a line a report."),
+     tb_run_training},
+    {COMMAND("quantize", "MODEL OUT", 2, 2, quantize, only_json,
+             "Makes a model file smaller and tells what that costs.",
+             "int8: one scale an output; which large weights are better clipped is tried on the "
+             "data. The report has the error of the decoder's controls and the spectral loss of "
+             "the sound against the model before."),
      tb_run_training},
     {COMMAND("doctor", "", 0, 0, none, only_json,
              "Tells what this machine lacks for real time, and how to mend it.", NULL),
