@@ -100,8 +100,7 @@ void tb_import_sysex(struct tb_web *web, const void *data, size_t size)
     }
 }
 
-/* Sets the name under which a browser saves what follows: plain letters only. */
-static void name_file(struct tb_request *request, const char *name, const char *ending)
+void tb_reply_name(struct tb_request *request, const char *name, const char *ending)
 {
     char plain[48];
     size_t n = 0;
@@ -159,7 +158,7 @@ void tb_api_patch_export(struct tb_request *request)
         answer_syx(request, &patch, 1, false);
     else
         answer_file(request, &patch, 1, NULL);
-    name_file(request, patch.name, syx ? "syx" : "json");
+    tb_reply_name(request, patch.name, syx ? "syx" : "json");
     tb_patch_clear(&patch);
 }
 
@@ -199,7 +198,7 @@ static void export_chosen(struct tb_request *request, const struct tb_bank *bank
     else
         answer_file(request, patches, n, bank);
     if (status == TB_OK)
-        name_file(request, bank ? bank->name : "timbred-patches", syx ? "syx" : "json");
+        tb_reply_name(request, bank ? bank->name : "timbred-patches", syx ? "syx" : "json");
     for (size_t i = 0; patches && i < have; i++)
         tb_patch_clear(&patches[i]);
     free(patches);
@@ -247,7 +246,7 @@ void tb_api_backup_get(struct tb_request *request)
     tb_answer_empty(request, 200);
     request->reply.type = "application/vnd.sqlite3";
     request->reply.fd = fd;
-    name_file(request, "timbred-backup", "db");
+    tb_reply_name(request, "timbred-backup", "db");
 }
 
 static bool write_all(int fd, const char *data, size_t size)

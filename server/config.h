@@ -25,6 +25,8 @@ struct tb_config {
     int priority;        /* audio.priority: SCHED_FIFO 1..99, 70; 0 = do not ask */
     int cpu;             /* audio.cpu: -1 = the last one where there are two or more, -2 = none */
     uint32_t seconds;    /* audio.seconds: driver "file" only: stop after so many, 0 = on SIGTERM */
+    char zoo[256];       /* models.zoo: folder of shipped models, "" = beside the program */
+    uint32_t model_mib;  /* models.max_mib: 64, the largest model that may be uploaded */
     char midi_in[256];   /* midi.in: raw devices, FIFOs or ptys, separated by commas */
     bool midi_sequencer; /* midi.sequencer: be an ALSA sequencer client */
     bool verbose;

@@ -56,6 +56,8 @@ json_t *tb_control_state(struct tb_control *control);
  * keys that patch already has are kept. */
 enum tb_status tb_control_fill(struct tb_control *control, struct tb_patch *patch,
                                struct tb_error *err);
+/* Is the model of that uuid in the working copy? */
+bool tb_control_plays(struct tb_control *control, const char *model_uuid);
 void tb_control_uuid(struct tb_control *control, char uuid[TB_UUID]);
 
 /* After a commit. adopt: the working copy was saved as this new patch. changed: saved tells that it

@@ -155,6 +155,15 @@ json_t *tb_control_state(struct tb_control *control)
     return state;
 }
 
+bool tb_control_plays(struct tb_control *control, const char *model_uuid)
+{
+    tb_control_lock(control);
+    bool plays = strcmp(control->models[0].uuid, model_uuid) == 0 ||
+                 strcmp(control->models[1].uuid, model_uuid) == 0;
+    tb_control_unlock(control);
+    return plays;
+}
+
 void tb_control_uuid(struct tb_control *control, char uuid[TB_UUID])
 {
     tb_control_lock(control);

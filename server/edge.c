@@ -3,6 +3,7 @@
 #include "server/http.h"
 #include "server/json_in.h"
 #include "server/route.h"
+#include "server/upload.h"
 #include "server/web.h"
 
 #include <ctype.h>
@@ -142,6 +143,7 @@ static bool check_type(struct tb_request *request)
         [TB_CARRIES_MERGE] = {"application/merge-patch+json", "application/json"},
         [TB_CARRIES_IMPORT] = {"application/octet-stream", "application/json"},
         [TB_CARRIES_FILE] = {"application/vnd.sqlite3", "application/octet-stream"},
+        [TB_CARRIES_MODEL] = {"application/octet-stream"},
     };
     const char *type =
         MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Content-Type");
@@ -180,11 +182,30 @@ static bool check_length(struct tb_request *request)
 {
     const char *text =
         MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Content-Length");
-    if (text && (strlen(text) > 12 || strtoull(text, NULL, 10) > request->route->max_body)) {
-        tb_answer_problem(request, 413, "body: over %zu bytes", request->route->max_body);
+    if (text && (strlen(text) > 12 || strtoull(text, NULL, 10) > request->max_body)) {
+        tb_answer_problem(request, 413, "body: over %zu bytes", request->max_body);
         return false;
     }
     return true;
+}
+
+/* Where a model goes that comes in now. */
+static bool open_upload(struct tb_request *request)
+{
+    struct tb_error err;
+    if (request->route->body != TB_CARRIES_MODEL)
+        return true;
+    const char *text =
+        MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Content-Length");
+    request->upload = tb_upload_begin(request->web, text ? strtoull(text, NULL, 10) : 0, &err);
+    if (request->upload)
+        return true;
+    if (err.status == TB_ECONFLICT)
+        tb_answer_problem(request, 503, "%s", err.text);
+    else
+        tb_upload_answer(request, &err);
+    request->reply.retry_after_s = 1;
+    return false;
 }
 
 static bool check_if_match(struct tb_request *request)
@@ -246,7 +267,8 @@ bool tb_edge_begin(struct tb_request *request, const char *method)
     if (!tb_route_find(request, method, *path ? path : "/"))
         return false;
     return check_token(request, &head) && check_write(request, &head) && check_length(request) &&
-           check_if_match(request) && (!query || tb_route_query(request, query));
+           check_if_match(request) && (!query || tb_route_query(request, query)) &&
+           open_upload(request);
 }
 
 bool tb_edge_body(struct tb_request *request)

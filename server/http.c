@@ -4,6 +4,7 @@
 #include "server/pool.h"
 #include "server/route.h"
 #include "server/store_thread.h"
+#include "server/upload.h"
 #include "server/web.h"
 
 #include <microhttpd.h>
@@ -122,6 +123,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     tb_reply_clear(&request->reply);
     tb_patch_clear(&request->effect.patch);
     json_decref(request->json);
+    tb_upload_free(request->upload);
     free(request->body);
     free(request->uri);
     free(request);
@@ -147,18 +149,38 @@ static void done_on_store(struct tb_task *task, enum tb_status status, const str
     if (status != TB_OK && request->reply.status < 400)
         tb_answer_problem(request, status == TB_EFULL ? 507 : tb_http_status(status), "%s",
                           err->text);
-    else if (request->reply.status < 400)
+    if (request->reply.status < 400)
         tb_effect_apply(request->web, &request->effect);
+    else
+        tb_effect_undo(request->web, &request->effect);
     request->store = NULL;
     tb_http_resume(request);
 }
 
+static bool run_then(struct tb_task *task, struct tb_store *store)
+{
+    struct tb_request *request = (struct tb_request *)task;
+    request->store = store;
+    request->then(request);
+    return request->reply.status < 400;
+}
+
+/* A slow handler may leave the rest to the store thread. */
 static bool run_slow(struct tb_task *task, struct tb_store *store)
 {
     struct tb_request *request = (struct tb_request *)task;
     (void)store;
     request->route->handler(request);
-    tb_http_resume(request);
+    if (!request->then) {
+        tb_http_resume(request);
+        return true;
+    }
+    request->task.run = run_then;
+    request->task.done = done_on_store;
+    if (tb_writer_submit(request->web->writer, &request->task, MAX_QUEUED) != TB_OK) {
+        tb_answer_problem(request, 503, "too many requests wait, or the service is stopping");
+        tb_http_resume(request);
+    }
     return true;
 }
 
@@ -189,17 +211,33 @@ static void dispatch(struct tb_http *http, struct tb_request *request)
     tb_http_resume(request);
 }
 
+/* Into the page cache: the disk is waited for later, by a worker. */
+static enum MHD_Result take_upload(struct tb_request *request, const char *data, size_t size)
+{
+    struct tb_error err;
+    request->size += size;
+    if (tb_upload_write(request->upload, data, size, &err) != TB_OK) {
+        tb_upload_answer(request, &err);
+        request->reply.close = request->done = true;
+    }
+    return MHD_YES;
+}
+
 static enum MHD_Result take_body(struct tb_request *request, const char *data, size_t size)
 {
-    request->received += size;
-    if (request->done)
-        return request->received > DRAIN_BYTES ? MHD_NO : MHD_YES;
-    size_t max = request->route->max_body;
+    if (request->done) { /* a client that is still sending would not see the answer */
+        request->received += size;
+        size_t most = request->upload ? request->max_body : (size_t)DRAIN_BYTES;
+        return request->received > most ? MHD_NO : MHD_YES;
+    }
+    size_t max = request->max_body;
     if (request->size + size > max) {
         tb_answer_problem(request, 413, "body: over %zu bytes", max);
         request->reply.close = request->done = true;
         return MHD_YES;
     }
+    if (request->upload)
+        return take_upload(request, data, size);
     if (request->size + size > request->capacity) {
         size_t capacity = request->capacity ? request->capacity * 2 : 4096;
         while (capacity < request->size + size)
@@ -225,6 +263,15 @@ static bool will_drain(const struct tb_request *request, const char *length)
            strtoull(length, NULL, 10) <= max;
 }
 
+/* How long a body may take: by its length where that is told, else by the most it may have. */
+static int64_t body_seconds(const struct tb_request *request, const char *length)
+{
+    if (!request->route || request->done)
+        return 0;
+    size_t bytes = length ? strtoull(length, NULL, 10) : request->max_body;
+    return (int64_t)((bytes < request->max_body ? bytes : request->max_body) / BODY_BYTES_PER_S);
+}
+
 static enum MHD_Result begin(struct tb_http *http, struct tb_request *request, const char *method)
 {
     request->started = true;
@@ -239,10 +286,7 @@ static enum MHD_Result begin(struct tb_http *http, struct tb_request *request, c
         return (enum MHD_Result)tb_reply_queue(request);
     }
     if (has_body)
-        set_deadline(http, request->connection,
-                     HEAD_S + (request->route && !request->done
-                                   ? (int64_t)(request->route->max_body / BODY_BYTES_PER_S)
-                                   : 0));
+        set_deadline(http, request->connection, HEAD_S + body_seconds(request, length));
     return MHD_YES; /* an answer on the first call would cost the connection */
 }
 

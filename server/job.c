@@ -2,6 +2,7 @@
 #include "server/job.h"
 
 #include "server/bench.h"
+#include "server/model_check.h"
 #include "server/notes.h"
 #include "server/render.h"
 #include "server/roles.h"
@@ -241,27 +242,68 @@ static enum tb_status bench(struct job *job, json_t *json, int fd, struct tb_err
 
 /* ---- the role */
 
+static enum tb_status check_model(struct job *job, int file, int fd, struct tb_error *err)
+{
+    (void)job;
+    json_t *result = tb_model_check(file, err);
+    if (!result)
+        return err->status;
+    int failed = json_dumpfd(result, fd, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    json_decref(result);
+    return failed ? tb_fail(err, TB_EIO, "model: the result cannot be written") : TB_OK;
+}
+
+static enum tb_status render_spec(struct job *job, int file, int fd, struct tb_error *err)
+{
+    json_t *spec = NULL;
+    enum tb_status s = read_spec(file, &spec, err);
+    s = s == TB_OK ? render(job, spec, fd, err) : s;
+    json_decref(spec);
+    return s;
+}
+
+static enum tb_status bench_spec(struct job *job, int file, int fd, struct tb_error *err)
+{
+    json_t *spec = NULL;
+    enum tb_status s = read_spec(file, &spec, err);
+    s = s == TB_OK ? bench(job, spec, fd, err) : s;
+    json_decref(spec);
+    return s;
+}
+
+static const struct kind {
+    const char *name, *type; /* type of the result */
+    enum tb_status (*run)(struct job *job, int file, int result, struct tb_error *err);
+} kinds[] = {
+    {"render", "audio/wav", render_spec},
+    {"bench", "application/json", bench_spec},
+    {"model", "application/json", check_model},
+};
+
+static const struct kind *find_kind(const char *name)
+{
+    for (size_t i = 0; name && i < sizeof kinds / sizeof kinds[0]; i++)
+        if (strcmp(kinds[i].name, name) == 0)
+            return &kinds[i];
+    return NULL;
+}
+
 static enum tb_status run(struct job *job, int *result_fd, const char **type, struct tb_error *err)
 {
-    int spec_fd = -1;
-    json_t *packet = receive_packet(job, &spec_fd), *spec = NULL;
-    const char *kind = json_string_value(json_object_get(packet, "kind"));
-    bool is_render = kind && strcmp(kind, "render") == 0;
-    enum tb_status s = TB_OK;
-    if (!is_render && (!kind || strcmp(kind, "bench") != 0))
-        s = tb_fail(err, TB_EINVAL, "kind: neither render nor bench");
+    int file = -1;
+    json_t *packet = receive_packet(job, &file);
+    const struct kind *kind = find_kind(json_string_value(json_object_get(packet, "kind")));
     json_decref(packet);
-    if (s == TB_OK)
-        s = read_spec(spec_fd, &spec, err);
-    if (spec_fd >= 0)
-        (void)close(spec_fd);
+    enum tb_status s = kind ? TB_OK : tb_fail(err, TB_EINVAL, "kind: no such job");
     *result_fd = memfd_create("timbred-job", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (s == TB_OK && *result_fd < 0)
         s = tb_fail(err, TB_EIO, "job: memfd: %s", strerror(errno));
-    if (s == TB_OK)
-        s = is_render ? render(job, spec, *result_fd, err) : bench(job, spec, *result_fd, err);
-    *type = is_render ? "audio/wav" : "application/json";
-    json_decref(spec);
+    if (s == TB_OK) {
+        *type = kind->type;
+        s = kind->run(job, file, *result_fd, err);
+    }
+    if (file >= 0)
+        (void)close(file);
     return s;
 }
 

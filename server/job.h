@@ -6,12 +6,13 @@
  * SOCK_SEQPACKET pair. Every packet is one JSON object (UTF-8, at most TB_JOB_PACKET bytes), with
  * at most one descriptor beside it (SCM_RIGHTS).
  *
- * web -> job, once:    {"kind":"render"|"bench"} with a sealed memfd: the specification, JSON text,
+ * web -> job, once:    {"kind":"model"} with the file to be checked (model_check.h), or
+ *                      {"kind":"render"|"bench"} with a sealed memfd: the specification, JSON text,
  *                      the checked body of POST /renders (patch already resolved: "values":{key:
  *                      number} of the whole patch) or of POST /benchmarks (absent members filled).
  * job -> web, often:   {"progress":0..1,"detail":"..."}
  * job -> web, at last: {"done":true,"type":"audio/wav"} with a memfd (render), or
- *                      {"done":true,"type":"application/json"} with a memfd (bench), or
+ *                      {"done":true,"type":"application/json"} with a memfd (bench, model), or
  *                      {"error":{"status":N,"text":"field: what"}} with N an enum tb_status.
  * The job then exits 0. EOF on the socket means that nobody waits any more: the job stops. */
 enum { TB_JOB_PACKET = 4096 };

@@ -80,9 +80,10 @@ static int spec_file(const json_t *spec)
 
 static bool send_spec(int socket, enum tb_job_kind kind, int fd)
 {
+    static const char *const kinds[] = {
+        [TB_JOB_RENDER] = "render", [TB_JOB_BENCH] = "bench", [TB_JOB_MODEL] = "model"};
     char text[32], control[CMSG_SPACE(sizeof fd)] = {0};
-    int n = snprintf(text, sizeof text, "{\"kind\":\"%s\"}",
-                     kind == TB_JOB_RENDER ? "render" : "bench");
+    int n = snprintf(text, sizeof text, "{\"kind\":\"%s\"}", kinds[kind]);
     struct iovec part = {text, (size_t)n};
     struct msghdr message = {.msg_iov = &part,
                              .msg_iovlen = 1,
@@ -190,7 +191,8 @@ enum tb_status tb_job_run(struct tb_jobs *jobs, const struct tb_job *job, int *f
                           struct tb_error *err)
 {
     int pair[2];
-    int spec = spec_file(job->spec);
+    int spec =
+        job->kind == TB_JOB_MODEL ? fcntl(job->file, F_DUPFD_CLOEXEC, 0) : spec_file(job->spec);
     if (spec < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
         if (spec >= 0)
             (void)close(spec);
@@ -280,6 +282,14 @@ static char *read_all(int fd)
         return NULL;
     }
     return text;
+}
+
+json_t *tb_job_json(int fd)
+{
+    char *text = read_all(fd);
+    json_t *json = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    free(text);
+    return json;
 }
 
 static bool store_bench(struct tb_jobs *jobs, int fd)

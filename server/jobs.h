@@ -23,13 +23,17 @@ void tb_jobs_free(struct tb_jobs *jobs);
  * NULL; false from it stops the job (TB_ECONFLICT). */
 struct tb_job {
     enum tb_job_kind kind;
-    const json_t *spec;
+    const json_t *spec; /* render, bench */
+    int file;           /* model: what is to be checked; stays the caller's */
     int timeout_s;
     bool (*progress)(void *context, double progress, const char *detail);
     void *context;
 };
 enum tb_status tb_job_run(struct tb_jobs *jobs, const struct tb_job *job, int *fd,
                           struct tb_error *err);
+
+/* The JSON in a result; NULL when there is none. */
+json_t *tb_job_json(int fd);
 
 /* What a benchmark is doing. */
 struct tb_bench_state {

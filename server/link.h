@@ -62,7 +62,7 @@ struct tb_device_request {
     uint32_t rate_hz, block, periods; /* 0: keep */
 };
 
-enum tb_job_kind { TB_JOB_RENDER, TB_JOB_BENCH };
+enum tb_job_kind { TB_JOB_RENDER, TB_JOB_BENCH, TB_JOB_MODEL };
 struct tb_job_request {
     uint32_t kind; /* enum tb_job_kind; the job reads its JSON specification from descriptor 3 */
 };

@@ -83,6 +83,9 @@ static json_t *body_of(const struct tb_route *r)
         (void)json_object_set_new(content, "application/json", json_object());
         (void)json_object_set_new(content, "application/octet-stream", json_object());
         break;
+    case TB_CARRIES_MODEL:
+        (void)json_object_set_new(content, "application/octet-stream", json_object());
+        break;
     case TB_CARRIES_FILE:
         (void)json_object_set_new(content, "application/vnd.sqlite3", json_object());
         (void)json_object_set_new(content, "application/octet-stream", json_object());
@@ -114,6 +117,10 @@ static json_t *responses_of(const struct tb_route *r)
     if (!strcmp(r->name, "patch_get"))
         (void)json_object_set_new(responses, "304",
                                   json_pack("{s:s}", "description", "Not modified"));
+    if (!strcmp(r->name, "model_create"))
+        (void)json_object_set_new(responses, "200",
+                                  json_pack("{s:s, s:o}", "description", "It is there already",
+                                            "content", content_of("Model", "application/json")));
     (void)json_object_set_new(responses, "default",
                               json_pack("{s:s, s:o}", "description", "What was wrong", "content",
                                         content_of("Problem", "application/problem+json")));

@@ -32,7 +32,8 @@ enum tb_carries {
     TB_CARRIES_JSON,
     TB_CARRIES_MERGE,
     TB_CARRIES_IMPORT,
-    TB_CARRIES_FILE
+    TB_CARRIES_FILE,
+    TB_CARRIES_MODEL /* streamed into a file: request->upload */
 };
 
 enum { TB_NEEDS_IF_MATCH = 1, TB_GIVES_ETAG = 2 }; /* route flags */
@@ -79,13 +80,17 @@ enum tb_effect_kind {
     TB_EFFECT_IMPORTED,
     TB_EFFECT_BANKS,
     TB_EFFECT_TOKENS,
+    TB_EFFECT_MODEL_ADDED, /* or another version of it */
+    TB_EFFECT_MODEL_DELETED,
     TB_EFFECT_EVERYTHING, /* restored from a backup */
 };
 
 struct tb_effect {
     enum tb_effect_kind kind;
-    struct tb_patch patch; /* owned; of CREATED, UPDATED, SAVED; uuid only for DELETED */
-    bool adopt;            /* CREATED: the working copy becomes this patch */
+    struct tb_patch patch;     /* owned; of CREATED, UPDATED, SAVED; uuid only for DELETED */
+    bool adopt;                /* CREATED: the working copy becomes this patch */
+    struct tb_model_ref model; /* MODEL_...: which one */
+    char replaced[TB_SHA256];  /* MODEL_ADDED: the version that it takes the place of, or "" */
 };
 
 struct tb_reply {
@@ -124,9 +129,12 @@ struct tb_request {
     char *body;
     size_t size, capacity, received;
     json_t *json;
+    struct tb_upload *upload; /* TB_CARRIES_MODEL; owned */
+    size_t max_body;          /* bytes; the route's or the configured one */
     char content_type[64];
     uint32_t if_match;
     bool head, gzip, started, done, too_large;
+    void (*then)(struct tb_request *request); /* set by a SLOW handler: goes on in the store */
     bool working;           /* handed to another thread, which alone may touch the reply ... */
     _Atomic bool finished;  /* ... until it has set this and resumed the connection */
     struct tb_store *store; /* the connection of the thread that runs the handler */
@@ -147,6 +155,8 @@ void tb_answer_problem(struct tb_request *request, unsigned status, const char *
 /* By the table of statuses. */
 void tb_answer_error(struct tb_request *request, const struct tb_error *err);
 void tb_answer_etag(struct tb_request *request, uint32_t revision);
+/* The name under which a browser saves the answer: plain letters of name only. */
+void tb_reply_name(struct tb_request *request, const char *name, const char *ending);
 void tb_reply_clear(struct tb_reply *reply);
 
 /* Text of the query parameter, or NULL. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/route.h"
 
+#include "server/web.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +69,9 @@ bool tb_route_find(struct tb_request *request, const char *method, const char *p
             continue;
         if (!strcmp(method, tb_method_names[r->method]) || (r->method == TB_GET && request->head)) {
             request->route = r;
+            request->max_body = r->body == TB_CARRIES_MODEL
+                                    ? (size_t)request->web->config.model_mib << 20
+                                    : r->max_body;
             return true;
         }
         size_t used = strlen(allow);

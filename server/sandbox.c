@@ -89,6 +89,8 @@ static enum tb_status allow_paths(int ruleset, uint64_t handled, const struct tb
         status = allow_path(ruleset, handled, "/dev/urandom", READ_FILE, err);
     if (status == TB_OK && own_state && config) {
         status = allow_path(ruleset, handled, config->state_dir, OWN_TREE, err);
+        if (status == TB_OK && config->zoo[0])
+            status = allow_path(ruleset, handled, config->zoo, READ_TREE, err);
         if (status == TB_OK && config->path[0])
             status = allow_path(ruleset, handled, config->path, READ_FILE, err);
     }

@@ -191,6 +191,8 @@ static void tell_unchanged(const struct tb_config *now, const struct tb_config *
         {"server.hosts", strcmp(now->hosts, next->hosts) != 0},
         {"audio.priority", now->priority != next->priority},
         {"audio.cpu", now->cpu != next->cpu},
+        {"models.zoo", strcmp(now->zoo, next->zoo) != 0},
+        {"models.max_mib", now->model_mib != next->model_mib},
         {"midi.in", strcmp(now->midi_in, next->midi_in) != 0},
         {"midi.sequencer", now->midi_sequencer != next->midi_sequencer},
     };

@@ -5,6 +5,7 @@
 #include "server/cache.h"
 #include "server/control.h"
 #include "server/log.h"
+#include "server/models.h"
 #include "server/thread.h"
 #include "server/web.h"
 #include "server/ws.h"
@@ -26,6 +27,11 @@ struct tb_writer {
 enum tb_status tb_writer_submit(struct tb_writer *writer, struct tb_task *task, size_t max)
 {
     return tb_queue_push(&writer->queue, task, max);
+}
+
+struct tb_store *tb_writer_store(struct tb_writer *writer)
+{
+    return writer->store;
 }
 
 void tb_writer_poke(struct tb_writer *writer)
@@ -86,13 +92,24 @@ void tb_effect_apply(struct tb_web *web, struct tb_effect *effect)
     case TB_EFFECT_BANKS:
         announce(web, "imported", NULL);
         break;
+    case TB_EFFECT_MODEL_ADDED:
+    case TB_EFFECT_MODEL_DELETED:
+        tb_models_apply(web, effect);
+        break;
     case TB_EFFECT_EVERYTHING:
         tb_cache_drop(web->cache, NULL);
         reload_tokens(web);
         tb_control_restored(web->control, web->writer->store);
         announce(web, "imported", NULL);
+        tb_models_rescan(web->models);
         break;
     }
+}
+
+void tb_effect_undo(struct tb_web *web, struct tb_effect *effect)
+{
+    if (effect->kind == TB_EFFECT_MODEL_ADDED || effect->kind == TB_EFFECT_MODEL_DELETED)
+        tb_models_undo(web, effect);
 }
 
 /* One task inside its savepoint; false when nothing of it is in the transaction. */

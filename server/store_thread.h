@@ -23,7 +23,12 @@ void tb_writer_poke(struct tb_writer *writer);
 /* Any thread. Requests that wait now. */
 size_t tb_writer_depth(struct tb_writer *writer);
 
-/* Store thread. Tells caches, the working copy and clients of a committed change. */
+/* The store thread only: its connection. */
+struct tb_store *tb_writer_store(struct tb_writer *writer);
+
+/* Store thread. Tells caches, the working copy and clients of a committed change; or takes back
+ * what was done besides the database for one that was not. */
 void tb_effect_apply(struct tb_web *web, struct tb_effect *effect);
+void tb_effect_undo(struct tb_web *web, struct tb_effect *effect);
 
 #endif

@@ -12,6 +12,8 @@
 #include "server/jobs.h"
 #include "server/link_client.h"
 #include "server/link_file.h"
+#include "server/model_files.h"
+#include "server/models.h"
 #include "server/pool.h"
 #include "server/publish.h"
 #include "server/roles.h"
@@ -81,6 +83,9 @@ static enum tb_status open_parts(struct tb_web *web, struct tb_store **store, st
     if (!*store)
         return err->status;
     (void)tb_factory_install(*store, NULL, NULL); /* a full disk must not keep it from playing */
+    web->models = tb_models_new(web, *store, err);
+    if (!web->models)
+        return err->status;
     web->reader = tb_store_open(web->config.state_dir, TB_STORE_READ, NULL, err);
     if (!web->reader || !(web->auth = tb_auth_new(err)) || !(web->cache = tb_cache_new(err)) ||
         !(web->publish = tb_publish_new(web, err)) || !(web->jobs = tb_jobs_new(web, err)) ||
@@ -107,7 +112,8 @@ static enum tb_status start_parts(struct tb_web *web, struct tb_store *store, st
     web->writer = tb_writer_new(web, store, err);
     if (!web->writer || !(web->pool = tb_pool_new(err)) || !(web->http = tb_http_new(web, err)))
         return err->status;
-    return tb_ws_start(web->ws, err);
+    enum tb_status status = tb_models_start(web->models, err);
+    return status == TB_OK ? tb_ws_start(web->ws, err) : status;
 }
 
 /* Whoever waits for another is stopped before it. HTTP and WebSocket still serve while the workers
@@ -120,6 +126,7 @@ static void stop_parts(struct tb_web *web)
     if (web->jobs)
         tb_jobs_stop(web->jobs);
     tb_pool_stop(web->pool);
+    tb_models_stop(web->models);
     tb_writer_finish(web->writer);
     tb_http_free(web->http);
     tb_jobs_free(web->jobs);
@@ -127,6 +134,7 @@ static void stop_parts(struct tb_web *web)
     web->ws = NULL;
     tb_pool_free(web->pool);
     tb_link_client_free(web->link);
+    tb_models_free(web->models);
     tb_control_free(web->control);
     tb_publish_free(web->publish);
     tb_cache_free(web->cache);
@@ -197,6 +205,9 @@ int tb_web_main(int argc, char **argv)
     web.started_ns = tb_now_ns();
     if (tb_config_load(argc, argv, &web.config, &err) != TB_OK)
         return complain(&err, TB_EXIT_CONFIG);
+    char zoo[sizeof web.config.zoo];
+    tb_zoo_find(web.config.zoo, zoo, sizeof zoo);
+    memcpy(web.config.zoo, zoo, sizeof zoo);
     web.shm = tb_shm_map(TB_FD_SHM, &err);
     if (!web.shm)
         return complain(&err, 1);

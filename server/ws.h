@@ -19,6 +19,7 @@ enum tb_topic {
     TB_TOPIC_TELEMETRY = 32,
     TB_TOPIC_SCOPE = 64,
     TB_TOPIC_LISTEN = 128,
+    TB_TOPIC_MODELS = 256,
 };
 
 /* WebSocket by libwebsockets, one thread. Text is queued per client and never lost (a client that

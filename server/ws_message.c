@@ -20,9 +20,9 @@ static const struct {
     const char *name;
     enum tb_topic topic;
 } topic_names[] = {
-    {"state", TB_TOPIC_STATE},   {"notes", TB_TOPIC_NOTES}, {"patches", TB_TOPIC_PATCHES},
-    {"status", TB_TOPIC_STATUS}, {"jobs", TB_TOPIC_JOBS},   {"telemetry", TB_TOPIC_TELEMETRY},
-    {"scope", TB_TOPIC_SCOPE},
+    {"state", TB_TOPIC_STATE},   {"notes", TB_TOPIC_NOTES},   {"patches", TB_TOPIC_PATCHES},
+    {"status", TB_TOPIC_STATUS}, {"jobs", TB_TOPIC_JOBS},     {"telemetry", TB_TOPIC_TELEMETRY},
+    {"scope", TB_TOPIC_SCOPE},   {"models", TB_TOPIC_MODELS},
 };
 
 static struct tb_control *control_of(const struct tb_session *session)

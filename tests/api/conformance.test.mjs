@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
+import { modelFile, upload } from './model_file.mjs';
 import { Daemon, singleVoice, sleep } from './lib.mjs';
 
 const d = new Daemon();
@@ -326,6 +327,16 @@ test('backup and restore', async () => {
     assert.equal(followed.patch.uuid, before.uuid);
     assert.equal(followed.modified, false);
     assert.notEqual(followed.values['fm.op3.level'], 44);
+});
+
+test('the life of a model', async () => {
+    const made = await upload(d, modelFile());
+    assert.equal(made.status, 201);
+    const path = `/models/${made.json.uuid}`;
+    assert.deepEqual((await d.api('GET', path)).json, made.json);
+    assert.equal((await d.api('GET', `${path}/file`)).data.length, made.json.bytes);
+    assert.deepEqual((await d.api('GET', '/models')).json.items, [made.json]);
+    assert.equal((await d.api('DELETE', path)).status, 204);
 });
 
 test('the panel is served', async () => {

@@ -30,6 +30,7 @@ export class Daemon {
             '--server.listen=127.0.0.1',
             '--state',
             this.state,
+            '--models.zoo=none', // a test that wants one gives its own
         ];
         this.started = process.hrtime.bigint();
         this.child = spawn(program, [...args, '--audio.driver=null', ...this.options], {

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "server/upload.h"
+
+#include "server/request.h"
+#include "server/web.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_UPLOADS = 4 };
+
+struct upload {
+    struct tb_upload public; /* first */
+    crypto_hash_sha256_state hash;
+};
+
+static _Atomic int under_way;
+
+struct tb_upload *tb_upload_begin(struct tb_web *web, uint64_t expected, struct tb_error *err)
+{
+    if (atomic_fetch_add(&under_way, 1) >= MAX_UPLOADS) {
+        (void)atomic_fetch_sub(&under_way, 1);
+        (void)tb_fail(err, TB_ECONFLICT, "model: %d uploads are on their way already", MAX_UPLOADS);
+        return NULL;
+    }
+    struct upload *u = calloc(1, sizeof *u);
+    if (u) {
+        (void)crypto_hash_sha256_init(&u->hash);
+        u->public.fd = tb_model_files_new(web->config.state_dir, expected, u->public.path, err);
+        if (u->public.fd >= 0)
+            return &u->public;
+    } else {
+        (void)tb_fail(err, TB_ENOMEM, "model: no memory");
+    }
+    free(u);
+    (void)atomic_fetch_sub(&under_way, 1);
+    return NULL;
+}
+
+void tb_upload_free(struct tb_upload *upload)
+{
+    if (!upload)
+        return;
+    (void)close(upload->fd);
+    if (upload->path[0])
+        (void)unlink(upload->path);
+    free(upload);
+    (void)atomic_fetch_sub(&under_way, 1);
+}
+
+static enum tb_status failed(int why, struct tb_error *err)
+{
+    return tb_fail(err, why == ENOSPC || why == EDQUOT ? TB_EFULL : TB_EIO,
+                   "model: cannot be written: %s", strerror(why));
+}
+
+enum tb_status tb_upload_write(struct tb_upload *upload, const void *data, size_t size,
+                               struct tb_error *err)
+{
+    struct upload *u = (struct upload *)upload;
+    (void)crypto_hash_sha256_update(&u->hash, data, size);
+    for (const char *at = data; size > 0;) {
+        ssize_t n = write(upload->fd, at, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return failed(n < 0 ? errno : ENOSPC, err);
+        at += n;
+        size -= (size_t)n;
+        upload->size += (uint64_t)n;
+    }
+    return TB_OK;
+}
+
+void tb_upload_answer(struct tb_request *request, const struct tb_error *err)
+{
+    if (err->status == TB_EFULL)
+        tb_answer_problem(request, 507, "%s", err->text);
+    else if (err->status == TB_ECORRUPT)
+        tb_answer_problem(request, 400, "%s", err->text);
+    else
+        tb_answer_error(request, err);
+}
+
+enum tb_status tb_upload_finish(struct tb_upload *upload, struct tb_error *err)
+{
+    struct upload *u = (struct upload *)upload;
+    unsigned char hash[crypto_hash_sha256_BYTES];
+    if (fsync(upload->fd) != 0)
+        return failed(errno, err);
+    (void)crypto_hash_sha256_final(&u->hash, hash);
+    (void)sodium_bin2hex(upload->sha256, sizeof upload->sha256, hash, sizeof hash);
+    return TB_OK;
+}
