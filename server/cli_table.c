@@ -142,6 +142,37 @@ static const struct tb_option bench[] = {
     END,
 };
 
+static const struct tb_option dataset[] = {
+    TEXT("name", "TEXT", "what it is called; its folder's name"),
+    TEXT("licence", "TEXT", "of the recordings, an SPDX expression"),
+    TEXT("credit", "TEXT", "whom models of it must name"),
+    TEXT("source", "TEXT", "where the recordings are from"),
+    {.name = "only",
+     .value = "PATTERN",
+     .kind = TB_OPTION_TEXT,
+     .many = true,
+     .help = "take file names like this, such as \"*_normal*\"; may be repeated"},
+    {.name = "exclude",
+     .value = "PATTERN",
+     .kind = TB_OPTION_TEXT,
+     .many = true,
+     .help = "leave such file names out; may be repeated"},
+    FILE_("labels", 0, "CSV: file,note or file,start_s,end_s,note"),
+    FLAG("ignore-names", "notes in file names mean nothing"),
+    FLAG("known-notes", "take the pitch from the labels alone"),
+    WORD("levels", "auto|natural|marks|each", "what keeps recordings comparable; auto"),
+    NUMBER("note-seconds", "S", REAL, 0, 60, "damp single notes after 0.3 to S; 0: never"),
+    FILE_("soundfont", 0, "instead of FOLDER: seeded phrases played by this soundfont"),
+    NUMBER("bank", "N", WHOLE, 0, 128, "of the soundfont; 0"),
+    NUMBER("preset", "N", WHOLE, 0, 127, "of the bank; 0"),
+    NUMBER("minutes", "M", REAL, 0.1, 600, "of phrases; 20"),
+    NUMBER("most-minutes", "M", REAL, 0.1, 1440, "of one file; 120"),
+    FLAG("low-rate", "take files below 16 kHz, which have nothing in the upper octave"),
+    FLAG("replace", "make a data set anew that is there"),
+    NUMBER("seed", "N", WHOLE, 0, 4294967295.0, "of splits, rests and phrases; 1"),
+    END,
+};
+
 static const struct tb_option train[] = {
     WORD("family", "hpn|ddx7|wavetable", "harmonics and noise, FM, or wavetables; hpn"),
     WORD("preset", "full|reduced", "the published size; reduced"),
@@ -248,6 +279,15 @@ const struct tb_cli_entry tb_cli_entries[] = {
              "Offline as fast as it goes, and paced like a sound card beside a witness thread that "
              "shows what the machine itself delays."),
      tb_run_bench},
+    {COMMAND("dataset", "[FOLDER] OUT", 1, 2, dataset, only_json,
+             "Makes a data set of recordings, or of a soundfont, for training.",
+             "Every WAV, FLAC, MP3, OGG and AIFF file below FOLDER is brought to 16 kHz, one "
+             "channel, and heard by the analysis that the engine uses live. Notes in file names "
+             "(flute_A4_forte.wav), MIDI files beside recordings and --labels mend its octaves. "
+             "Silence goes, files that are noise, chords or silence are refused with the reason. "
+             "OUT gets clips of 4 s with pitch, loudness and confidence, dataset.json and "
+             "report.html, whole or not at all."),
+     tb_run_training},
     {COMMAND("train", "DATASET RUNDIR", 0, 2, train, only_json,
              "Makes an instrument of a data set.",
              "Goes on from RUNDIR's checkpoint where there is one, and writes the best so far to "

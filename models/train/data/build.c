@@ -30,6 +30,7 @@ static void clear(struct tb_build *b)
         (void)fclose(b->f0);
     json_decref(b->clips);
     free(b->part);
+    tb_soundfont_free(b->font);
 }
 
 /* A folder of ours: files only, no folders within. */
@@ -96,7 +97,8 @@ static enum tb_status take_all(struct tb_build *b, struct tb_error *err)
 {
     const struct tb_build_options *o = b->options;
     for (size_t i = 0; i < b->n_sources; i++) {
-        const enum tb_status status = tb_build_take(b, i, err);
+        const enum tb_status status =
+            b->font ? tb_build_take_phrase(b, i, err) : tb_build_take(b, i, err);
         if (status != TB_OK)
             return status;
         if (o->progress && !o->progress(o->user, i + 1, b->n_sources, b->sources[i].name))
@@ -155,8 +157,12 @@ static void drop_spools(const struct tb_build *b)
 
 static enum tb_status check(const struct tb_build_options *o, struct tb_error *err)
 {
-    if (!o->folder || !*o->folder)
+    if (!o->soundfont && (!o->folder || !*o->folder))
         return tb_fail(err, TB_EINVAL, "folder: missing");
+    if (o->soundfont && !(o->minutes > 0 && o->minutes <= 600))
+        return tb_fail(err, TB_EINVAL, "minutes: outside 0..600");
+    if (!(o->note_seconds == 0 || (o->note_seconds >= 0.4 && o->note_seconds <= 60)))
+        return tb_fail(err, TB_EINVAL, "note-seconds: outside 0.4..60");
     if (!o->out || !*o->out)
         return tb_fail(err, TB_EINVAL, "out: missing");
     const struct {
@@ -189,7 +195,7 @@ enum tb_status tb_dataset_build(const struct tb_build_options *options, json_t *
     }
     if (sodium_init() < 0)
         return tb_fail(err, TB_EIO, "no source of randomness");
-    status = tb_build_list(&b, err);
+    status = own.soundfont ? tb_build_list_phrases(&b, err) : tb_build_list(&b, err);
     if (status == TB_OK)
         status = start(&b, err);
     if (status == TB_OK)
@@ -202,6 +208,8 @@ enum tb_status tb_dataset_build(const struct tb_build_options *options, json_t *
         status = tb_build_reels(&b, err);
     if (status == TB_OK)
         status = tb_build_report(&b, report, err);
+    if (status == TB_OK)
+        status = tb_build_page(&b, err);
     if (status == TB_OK) {
         drop_spools(&b);
         status = publish(&b, err);

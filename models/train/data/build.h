@@ -30,9 +30,13 @@ struct tb_build_options {
     bool ignore_names;          /* file names tell no notes */
     bool known_notes;           /* pitch from the labels alone */
     enum tb_data_levels levels;
-    double most_minutes; /* of one file; 0: 120 */
-    bool low_rate;       /* take files below 16 kHz */
-    bool replace;        /* out may exist */
+    double note_seconds;   /* single notes are damped after 0.3 to so many; 0: as they are */
+    const char *soundfont; /* played in place of a folder, or NULL */
+    int bank, preset;      /* of it: 0..128, 0..127 */
+    double minutes;        /* of it */
+    double most_minutes;   /* of one file; 0: 120 */
+    bool low_rate;         /* take files below 16 kHz */
+    bool replace;          /* out may exist */
     uint64_t seed;
     /* Adds what a MIDI file beside a recording says; NULL when there is no reader. */
     enum tb_status (*read_midi)(const char *path, struct tb_label *label, struct tb_error *err);

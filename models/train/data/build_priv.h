@@ -3,6 +3,7 @@
 #define TB_MODELS_TRAIN_DATA_BUILD_PRIV_H
 
 #include "models/train/data/build.h"
+#include "models/train/data/phrase.h"
 #include "models/train/data/source.h"
 #include "models/train/data/track.h"
 #include "models/train/dataset.h"
@@ -49,8 +50,10 @@ struct tb_build {
     size_t n_sources;
     struct tb_data_piece *pieces;
     size_t n_pieces;
-    FILE *audio, *f0; /* spools, without names */
-    size_t n_spooled; /* frames */
+    struct tb_soundfont *font; /* NULL: recordings */
+    int low_key, high_key;     /* that it plays */
+    FILE *audio, *f0;          /* spools, without names */
+    size_t n_spooled;          /* frames */
     const float *audio_map, *f0_map;
     enum tb_data_levels levels; /* as decided */
     bool split_pieces;          /* too few files: pieces are split */
@@ -65,6 +68,19 @@ struct tb_build {
 enum tb_status tb_build_list(struct tb_build *b, struct tb_error *err);
 /* build_take.c: decodes, judges and spools source i; a refusal is no error. */
 enum tb_status tb_build_take(struct tb_build *b, size_t i, struct tb_error *err);
+/* build_font.c: the same two for phrases that a soundfont plays. */
+enum tb_status tb_build_list_phrases(struct tb_build *b, struct tb_error *err);
+enum tb_status tb_build_take_phrase(struct tb_build *b, size_t i, struct tb_error *err);
+/* build_take.c: a part of source i, which begins at *start_s; keys as in struct tb_track_options.
+ */
+struct tb_taking {
+    struct tb_build *build;
+    size_t source;
+    double start_s;    /* of the part */
+    const float *keys; /* of the part, or NULL */
+    bool any;          /* parts were kept */
+};
+enum tb_status tb_build_take_part(void *taking, const float *part, size_t n, struct tb_error *err);
 /* build_levels.c: gains, then the split. */
 enum tb_status tb_build_levels(struct tb_build *b, struct tb_error *err);
 enum tb_status tb_build_split(struct tb_build *b, struct tb_error *err);
@@ -72,6 +88,8 @@ enum tb_status tb_build_split(struct tb_build *b, struct tb_error *err);
 enum tb_status tb_build_reels(struct tb_build *b, struct tb_error *err);
 /* build_report.c */
 enum tb_status tb_build_report(struct tb_build *b, json_t **report, struct tb_error *err);
+/* build_page.c: the same for people; after the report, which finds the ranges. */
+enum tb_status tb_build_page(const struct tb_build *b, struct tb_error *err);
 
 /* TB_EFULL where the disk is full, else TB_EIO: of errno. */
 enum tb_status tb_build_fault(const char *what, struct tb_error *err);

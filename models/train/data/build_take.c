@@ -18,13 +18,7 @@ enum {
     LONGEST = 3000,    /* frames: then it is cut where it is softest */
     FADE_IN = 32,      /* samples */
     FADE_OUT = 512,
-};
-
-struct taking {
-    struct tb_build *build;
-    size_t source;
-    double start_s; /* of the part */
-    bool any;       /* parts were kept */
+    DAMPER = 1920, /* samples: what a released string needs to fall silent */
 };
 
 static enum tb_status add_piece(struct tb_build *b, size_t source, size_t first, size_t n,
@@ -41,9 +35,16 @@ static enum tb_status add_piece(struct tb_build *b, size_t source, size_t first,
     return TB_OK;
 }
 
+/* 40 dB an end, then straight to nothing: as dampers and rooms do. */
+static float fade(size_t length, size_t left)
+{
+    const float x = (float)left / (float)length;
+    return x * powf(10, -2 * (1 - x));
+}
+
 /* Frames from..to of a part into the spools; its ends are faded, or a cut would click. */
 static enum tb_status spool(struct tb_build *b, const float *part, const struct tb_track *track,
-                            size_t from, size_t to, struct tb_error *err)
+                            size_t from, size_t to, size_t fade_out, struct tb_error *err)
 {
     float hop[TB_DATA_HOP];
     const size_t n = (to - from) * TB_DATA_HOP;
@@ -51,7 +52,7 @@ static enum tb_status spool(struct tb_build *b, const float *part, const struct 
         for (size_t i = 0; i < TB_DATA_HOP; i++) {
             const size_t at = (k - from) * TB_DATA_HOP + i, left = n - at;
             float gain = at < FADE_IN ? ((float)at + 0.5f) / FADE_IN : 1;
-            gain *= left < FADE_OUT ? (float)left / FADE_OUT : 1;
+            gain *= left < fade_out ? fade(fade_out, left) : 1;
             hop[i] = gain * part[k * TB_DATA_HOP + i];
         }
         if (fwrite(hop, sizeof hop, 1, b->audio) != 1 ||
@@ -62,10 +63,18 @@ static enum tb_status spool(struct tb_build *b, const float *part, const struct 
     return TB_OK;
 }
 
-static enum tb_status keep(struct taking *t, const float *part, const struct tb_track *track,
+static enum tb_status keep(struct tb_taking *t, const float *part, const struct tb_track *track,
                            size_t from, size_t to, struct tb_error *err)
 {
     struct tb_build *b = t->build;
+    const struct tb_label *label = &b->sources[t->source].label;
+    const double most_s = b->options->note_seconds;
+    bool damped = false;
+    if (most_s > 0 && label->n_notes == 1 && !label->free_pitch) {
+        const double held_s = 0.3 + (most_s - 0.3) * tb_random_uniform(&b->random);
+        damped = (double)(to - from) / 250 > held_s;
+        to = damped ? from + (size_t)(held_s * 250) : to;
+    }
     while (to - from >= SHORTEST) {
         size_t stop = to;
         if (to - from > LONGEST) {
@@ -74,7 +83,7 @@ static enum tb_status keep(struct taking *t, const float *part, const struct tb_
                 stop = track->level_db[k] < track->level_db[stop] ? k : stop;
         }
         const size_t first = b->n_spooled;
-        enum tb_status status = spool(b, part, track, from, stop, err);
+        enum tb_status status = spool(b, part, track, from, stop, damped ? DAMPER : FADE_OUT, err);
         if (status == TB_OK)
             status = add_piece(b, t->source, first, stop - from, err);
         if (status != TB_OK)
@@ -86,7 +95,7 @@ static enum tb_status keep(struct taking *t, const float *part, const struct tb_
 }
 
 /* Pieces between silences. */
-static enum tb_status cut(struct taking *t, const float *part, const struct tb_track *track,
+static enum tb_status cut(struct tb_taking *t, const float *part, const struct tb_track *track,
                           struct tb_error *err)
 {
     size_t from = track->n, last = 0;
@@ -108,9 +117,9 @@ static enum tb_status cut(struct taking *t, const float *part, const struct tb_t
     return TB_OK;
 }
 
-static enum tb_status take_part(void *user, const float *part, size_t n, struct tb_error *err)
+enum tb_status tb_build_take_part(void *user, const float *part, size_t n, struct tb_error *err)
 {
-    struct taking *t = user;
+    struct tb_taking *t = user;
     struct tb_build *b = t->build;
     struct tb_data_source *source = &b->sources[t->source];
     struct tb_track track;
@@ -118,8 +127,11 @@ static enum tb_status take_part(void *user, const float *part, size_t n, struct 
     if (status != TB_OK)
         return status;
     struct tb_judgement judgement;
-    const struct tb_track_options options = {&source->label, (float)t->start_s,
-                                             b->options->known_notes && source->label.n_notes};
+    const struct tb_track_options options = {.label = &source->label,
+                                             .start_s = (float)t->start_s,
+                                             .keys = t->keys,
+                                             .known_notes =
+                                                 b->options->known_notes && source->label.n_notes};
     status = tb_track_repair(&track, part, &options, &judgement, err);
     if (status == TB_OK && judgement.verdict == TB_KEEP) {
         if (!t->any || judgement.loud_db > source->loud_db)
@@ -184,7 +196,7 @@ enum tb_status tb_build_take(struct tb_build *b, size_t i, struct tb_error *err)
     const struct tb_source_options options = {
         PART, 60 * (b->options->most_minutes > 0 ? b->options->most_minutes : 120),
         b->options->low_rate ? 8000 : TB_CLIP_RATE_HZ};
-    struct taking taking = {.build = b, .source = i};
+    struct tb_taking taking = {.build = b, .source = i};
     struct tb_error why = {0};
     const size_t pieces = b->n_pieces;
     if (snprintf(path, sizeof path, "%s/%s", b->options->folder, source->name) >= (int)sizeof path)
@@ -193,7 +205,7 @@ enum tb_status tb_build_take(struct tb_build *b, size_t i, struct tb_error *err)
     if (status == TB_OK)
         status = label(b, source, path, &why);
     if (status == TB_OK)
-        status = tb_source_read(path, &options, take_part, &taking, &source->info, &why);
+        status = tb_source_read(path, &options, tb_build_take_part, &taking, &source->info, &why);
     if (status != TB_OK && !is_refusal(status))
         return tb_fail(err, status, "%s", why.text);
     source->kept = b->n_pieces > pieces;

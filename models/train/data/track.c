@@ -111,7 +111,7 @@ static void follow_label(struct tb_track *t, const struct tb_track_options *o, f
     size_t voiced = 0, agree = 0, octaves = 0, n = 0;
     for (size_t k = 0; k < t->n; k++) {
         const float time_s = o->start_s + (float)k / 250;
-        const float key = tb_label_key_at(o->label, time_s, 0.05f);
+        const float key = o->keys ? o->keys[k] : tb_label_key_at(o->label, time_s, 0.05f);
         if (t->f0_hz[k] <= 0 || !sounds(t, k))
             continue;
         if (key < 0) {
@@ -330,7 +330,8 @@ enum tb_status tb_track_repair(struct tb_track *t, const float *samples,
         return tb_fail(err, TB_ENOMEM, "out of memory");
     const bool labelled = o->label->n_notes > 0 && !o->label->free_pitch;
     const bool known =
-        labelled && (o->known_notes || hz_of_key(o->label->notes[0].key) > HIGHEST_HZ);
+        labelled && (o->known_notes ||
+                     (o->label->n_notes == 1 && hz_of_key(o->label->notes[0].key) > HIGHEST_HZ));
     j->loud_db = mean_of_loudest(t, scratch);
     judge(t, samples, o, j);
     if (labelled) {
@@ -339,6 +340,9 @@ enum tb_status tb_track_repair(struct tb_track *t, const float *samples,
         /* half of the frames must tell the same offset for it to count */
         if (known)
             take_label(t, o, j->agreement > 0.5f ? j->cents : 0);
+        for (size_t k = 0; o->keys && k < t->n; k++)
+            if (t->f0_hz[k] <= 0)
+                t->f0_hz[k] = hz_of_key(o->keys[k] + j->cents / 100);
     } else {
         smooth(t, scratch);
     }

@@ -57,8 +57,9 @@ struct tb_judgement {
 
 struct tb_track_options {
     const struct tb_label *label;
-    float start_s;    /* of the part within its file */
-    bool known_notes; /* pitch from the label alone, with the tracker's median offset */
+    float start_s;     /* of the part within its file */
+    const float *keys; /* [track->n] the label frame by frame, or NULL */
+    bool known_notes;  /* pitch from the label alone, with the tracker's median offset */
 };
 
 /* Repairs f0 and judges. samples [64 * track->n]. TB_ENOMEM. */
