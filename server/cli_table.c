@@ -214,6 +214,14 @@ static const struct tb_option train[] = {
     END,
 };
 
+static const struct tb_option distill[] = {
+    WORD("mode", "control|audio|both", "what the student learns from the teacher; control"),
+    FLAG("copy-tables", "the student plays the teacher's wavetables"),
+    FLAG("copy-reverb", "the student has the teacher's reverb"),
+    FLAG("json", "machine-readable output"),
+    END,
+};
+
 static const struct tb_option quantize[] = {
     WORD("to", "int8|f16|bf16", "type of the weights; int8"),
     FILE_("data", 0, "data set whose test split the result is tried on; phrases without it"),
@@ -294,6 +302,13 @@ const struct tb_cli_entry tb_cli_entries[] = {
              "RUNDIR/model.safetensors. SIGTERM and SIGINT write a checkpoint and end. What a run "
              "does depends only on its options and seed, however often it was interrupted. With "
              "--json: a line a report."),
+     tb_run_training},
+    {COMMAND("distill", "TEACHER DATASET RUNDIR", 3, 3, distill, train,
+             "Trains a small model that learns from a large one as well.",
+             "audio: half of the loss is against the teacher's sound; any family. control: what "
+             "the decoder asks for follows the teacher's; the student has the teacher's "
+             "synthesiser, and --preset, --width and --blocks say how large its decoder is. "
+             "Losses that are told for validation and test are against the recordings."),
      tb_run_training},
     {COMMAND("quantize", "MODEL OUT", 2, 2, quantize, only_json,
              "Makes a model file smaller and tells what that costs.",

@@ -142,9 +142,14 @@ struct tb_network *tb_train_network(const struct tb_args *args, struct tb_error 
             n->spec.dropout = (tb_real)tb_args_number(args, "dropout", (double)n->spec.dropout);
         return n;
     }
-    if (read_spec(args, &spec, err) != TB_OK)
-        return NULL;
-    struct tb_network *n = tb_network_new(&spec, whole(args, "seed", 1), err);
+    return read_spec(args, &spec, err) == TB_OK ? tb_train_new(&spec, whole(args, "seed", 1), err)
+                                                : NULL;
+}
+
+struct tb_network *tb_train_new(const struct tb_network_spec *spec, uint64_t seed,
+                                struct tb_error *err)
+{
+    struct tb_network *n = tb_network_new(spec, seed, err);
     struct tb_model_meta meta;
     struct tb_nn_spec shape;
     tb_model_meta_init(&meta);

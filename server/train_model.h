@@ -12,6 +12,10 @@
  * with *err naming the option. */
 struct tb_network *tb_train_network(const struct tb_args *args, struct tb_error *err);
 
+/* A fresh network of a shape that model files can hold, ready to train. NULL with *err. */
+struct tb_network *tb_train_new(const struct tb_network_spec *spec, uint64_t seed,
+                                struct tb_error *err);
+
 struct tb_train_facts {
     const char *name, *instrument; /* NULL: the data set's name; none */
     uint64_t seed, steps, best_step;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/train_entry.h"
 
-#include "models/train/trainer.h"
 #include "server/train_model.h"
+#include "server/train_session.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +31,7 @@ static void on_stop(int signal)
 
 struct session {
     const struct tb_args *args;
+    const struct tb_train_setup *setup;
     const char *folder;
     struct tb_dataset *dataset;
     struct tb_trainer *trainer;
@@ -161,6 +162,9 @@ static void read_options(struct session *s)
     (void)snprintf(s->facts.how, sizeof s->facts.how,
                    "batches of %zu x %.1f s, AdamW %g, mean of weights %g", o->batch,
                    (double)o->clip_frames * TB_CLIP_HOP / TB_CLIP_RATE_HZ, o->rate, o->average);
+    const size_t told = strlen(s->facts.how);
+    if (s->setup->how)
+        (void)snprintf(s->facts.how + told, sizeof s->facts.how - told, "; %s", s->setup->how);
 }
 
 /* The newest checkpoint that is sound; none at all is fine. */
@@ -204,10 +208,12 @@ static enum tb_status set_up(struct session *s, struct tb_error *err)
     enum tb_status status = open_folder(s, err);
     if (status != TB_OK)
         return status;
-    s->dataset = tb_dataset_open(s->args->operands[0], err);
+    s->dataset = tb_dataset_open(s->setup->dataset, err);
     if (!s->dataset)
         return err->status;
-    struct tb_network *network = tb_train_network(s->args, err);
+    struct tb_network *network =
+        s->setup->network ? s->setup->network(s->args, s->setup->context, &s->options, err)
+                          : tb_train_network(s->args, err);
     if (!network)
         return err->status;
     s->trainer = tb_trainer_new(network, s->dataset, &s->options, err);
@@ -257,7 +263,14 @@ enum tb_status tb_train_train(const struct tb_args *args, struct tb_error *err)
         return tb_train_list_presets(tb_args_has(args, "json"), err);
     if (args->n_operands != 2)
         return tb_fail(err, TB_EINVAL, "DATASET RUNDIR: both are needed");
-    struct session s = {.args = args, .folder = args->operands[1]};
+    const struct tb_train_setup setup = {.dataset = args->operands[0], .folder = args->operands[1]};
+    return tb_train_session(args, &setup, err);
+}
+
+enum tb_status tb_train_session(const struct tb_args *args, const struct tb_train_setup *setup,
+                                struct tb_error *err)
+{
+    struct session s = {.args = args, .setup = setup, .folder = setup->folder};
     char checkpoint[PATH_MAX];
     read_options(&s);
     enum tb_status status = set_up(&s, err);

@@ -110,45 +110,52 @@ static struct tb_tensor tcn(const struct walk *w)
     return x;
 }
 
-static struct tb_tensor filtered_noise(const struct walk *w, struct tb_tensor hidden,
-                                       struct tb_pass *pass)
+/* The controls of the two decoders with noise: amplitude, `shares` columns, bands. */
+static void take_controls(const struct walk *w, size_t shares, struct tb_pass *pass)
 {
-    struct tb_tensor bands = tb_op_exp_sigmoid(w->tape, linear(w, hidden, "p1"), 0);
-    pass->control[2] = bands;
-    return tb_op_noise(w->tape, &w->batch->grid, bands, w->batch->noise);
+    struct tb_tensor hidden = gru_decoder(w);
+    struct tb_tensor head = tb_op_exp_sigmoid(w->tape, linear(w, hidden, "p0"), 0);
+    if (tb_tape_failed(w->tape))
+        return;
+    pass->control[0] = tb_op_columns(w->tape, head, 0, 1);
+    pass->control[1] = tb_op_columns(w->tape, head, 1, shares);
+    pass->control[2] = tb_op_exp_sigmoid(w->tape, linear(w, hidden, "p1"), 0);
+}
+
+static struct tb_tensor filtered_noise(const struct walk *w, const struct tb_pass *pass)
+{
+    return tb_op_noise(w->tape, &w->batch->grid, pass->control[2], w->batch->noise);
 }
 
 static struct tb_tensor hpn(const struct walk *w, struct tb_pass *pass)
 {
     const struct tb_batch *b = w->batch;
     size_t n = w->network->spec.harmonics, rows = b->grid.clips * b->grid.frames;
-    struct tb_tensor hidden = gru_decoder(w);
-    struct tb_tensor head = tb_op_exp_sigmoid(w->tape, linear(w, hidden, "p0"), 0);
+    take_controls(w, n, pass);
+    if (b->controls_only)
+        return (struct tb_tensor){0};
     tb_real *mask = tb_tape_alloc(w->tape, rows * n * sizeof *mask);
     if (tb_tape_failed(w->tape))
         return (struct tb_tensor){0};
     tb_nyquist_mask(&b->grid, b->f0_hz, n, mask);
-    pass->control[0] = tb_op_columns(w->tape, head, 0, 1);
-    pass->control[1] = tb_op_columns(w->tape, head, 1, n);
     struct tb_tensor below = tb_op_multiply(w->tape, pass->control[1], tb_constant(mask, rows, n));
     struct tb_tensor amplitude =
         tb_op_multiply(w->tape, tb_op_normalise(w->tape, below), pass->control[0]);
     struct tb_tensor tone = tb_op_harmonic(w->tape, &b->grid, amplitude, w->phase);
-    return tb_op_add(w->tape, tone, filtered_noise(w, hidden, pass));
+    return tb_op_add(w->tape, tone, filtered_noise(w, pass));
 }
 
 static struct tb_tensor wavetable(const struct walk *w, struct tb_pass *pass)
 {
     const struct tb_grid *grid = &w->batch->grid;
-    struct tb_tensor hidden = gru_decoder(w);
-    struct tb_tensor head = tb_op_exp_sigmoid(w->tape, linear(w, hidden, "p0"), 0);
-    pass->control[0] = tb_op_columns(w->tape, head, 0, 1);
-    pass->control[1] = tb_op_columns(w->tape, head, 1, w->network->spec.tables);
+    take_controls(w, w->network->spec.tables, pass);
+    if (w->batch->controls_only || tb_tape_failed(w->tape))
+        return (struct tb_tensor){0};
     struct tb_tensor tables = tb_op_tanh(w->tape, parameter(w, "wavetables", ""));
     struct tb_tensor tone = tb_op_wavetable(
         w->tape, grid, tb_op_normalise(w->tape, pass->control[1]), tables, w->phase);
     tone = tb_op_gain(w->tape, grid, tone, pass->control[0]);
-    return tb_op_add(w->tape, tone, filtered_noise(w, hidden, pass));
+    return tb_op_add(w->tape, tone, filtered_noise(w, pass));
 }
 
 static struct tb_tensor ddx7(const struct walk *w, struct tb_pass *pass)
@@ -156,6 +163,8 @@ static struct tb_tensor ddx7(const struct walk *w, struct tb_pass *pass)
     const struct tb_network_spec *s = &w->network->spec;
     struct tb_tensor level = tb_op_scale(w->tape, tb_op_sigmoid(w->tape, tcn(w)), s->max_level);
     pass->control[0] = level;
+    if (w->batch->controls_only)
+        return (struct tb_tensor){0};
     return tb_op_fm(w->tape, &w->batch->grid, &s->routing, level, w->phase);
 }
 
@@ -177,7 +186,7 @@ struct tb_pass tb_network_forward(struct tb_tape *tape, const struct tb_network 
         pass.audio = wavetable(&w, &pass);
     else
         pass.audio = ddx7(&w, &pass);
-    if (s->reverb == 0 || tb_tape_failed(tape))
+    if (s->reverb == 0 || batch->controls_only || tb_tape_failed(tape))
         return pass;
     struct tb_tensor response = tb_op_reverb_response(tape, parameter(&w, "reverb", ".noise"),
                                                       parameter(&w, "reverb", ".decay"),

@@ -79,6 +79,7 @@ struct tb_batch {
     const tb_real *loudness; /* [clips * frames] dB / 80 + 1 */
     const tb_real *noise;    /* [clips * samples] uniform -1..1 */
     const tb_real *audio;    /* [clips * samples] the recording, target of the loss */
+    bool controls_only;      /* leave the sound out: no audio in the pass; noise may be NULL */
 };
 
 struct tb_pass {

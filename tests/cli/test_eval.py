@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is done with finished models: quantize.
+"""What is done with finished models: quantize, distill.
 
 usage: test_eval.py TIMBRED [unittest arguments]
 """
@@ -76,6 +76,24 @@ class TestQuantize(Folder):
             self.call("quantize", self.path("bad"), self.path("out"), status=DAMAGED)
             self.assertIn("bad", self.error)
         self.assertFalse(os.path.exists(self.path("out")))
+
+
+class TestDistill(Folder):
+    def test_bounds_are_named(self):
+        run = self.path("run")
+        self.call("distill", self.model, self.path("none"), run, status=MISSING)
+        self.call("distill", self.path("none"), self.path("none"), run, status=MISSING)
+        self.call("distill", self.model, self.path("none"), status=USAGE)
+        self.call("distill", self.model, self.path("none"), run, "--mode", "feature",
+                  status=USAGE)
+        self.assertIn("--mode", self.error)
+        self.call("distill", self.model, self.path("none"), run, "--width", "1", status=USAGE)
+        self.assertIn("--width", self.error)
+
+    def test_damaged_teacher(self):
+        with open(self.model, "r+b") as f:
+            f.truncate(1000)
+        self.call("distill", self.model, self.path("none"), self.path("run"), status=DAMAGED)
 
 
 if __name__ == "__main__":
