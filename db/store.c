@@ -12,6 +12,7 @@
 static void close_connection(struct tb_store *store)
 {
     tb_db_backup_abort(store);
+    tb_terms_free(store);
     for (size_t i = 0; i < TB_MAX_STATEMENTS; i++)
         (void)sqlite3_finalize(store->statements[i].stmt);
     memset(store->statements, 0, sizeof store->statements);

@@ -24,6 +24,16 @@ struct tb_hits { /* a set of patch ids */
     size_t count;
 };
 
+/* One word or filter of searches; match is an FTS5 expression of one phrase. */
+#define TB_TERM_FACET "facet : "
+enum { TB_MAX_TERMS = 128 };
+struct tb_term {
+    char *match; /* owned; NULL: an empty place */
+    bool facet, quick;
+    struct tb_hits hits, named; /* all patches; those that have it in their name */
+    uint64_t used;              /* order of use */
+};
+
 struct tb_store {
     sqlite3 *db;
     enum tb_store_mode mode;
@@ -41,7 +51,11 @@ struct tb_store {
     } statements[TB_MAX_STATEMENTS];
     struct tb_keys keys;
     const struct tb_hits *hits; /* what SQL function tb_hit looks into */
-    struct tb_hits *collecting; /* where SQL function tb_collect puts ids */
+    struct tb_term *collecting; /* where SQL function tb_collect puts ids */
+    struct tb_term terms[TB_MAX_TERMS];
+    uint64_t terms_version, terms_used;
+    fts5_tokenizer tokenizer;
+    Fts5Tokenizer *tokens; /* the text index's own */
 };
 
 /* Maps the last fault of db; doing says what failed: "save the patch". */
@@ -113,8 +127,21 @@ void tb_keys_clear(struct tb_keys *keys);
 /* Growing array of results: room for one more of size bytes, zeroed; NULL when out of memory. */
 void *tb_db_append(void **array, size_t *n, size_t size);
 
-/* search.c: SQL functions of the store. */
+/* search_terms.c: SQL functions of the store, sets of ids, and the sets of terms. */
 enum tb_status tb_search_register(struct tb_store *store, struct tb_error *err);
+bool tb_hits_add(struct tb_hits *hits, int64_t id); /* false: out of memory */
+bool tb_hits_copy(struct tb_hits *to, const struct tb_hits *from);
+void tb_hits_combine(struct tb_hits *hits, const struct tb_hits *other, bool keep); /* else drop */
+void tb_hits_free(struct tb_hits *hits);
+bool tb_term_has_token(struct tb_store *store, const char *word, size_t n);
+/* Inside the transaction of a search, before the first term. committed: nothing of this connection
+ * is waiting for its commit. */
+void tb_terms_begin(struct tb_store *store, bool committed);
+/* *term is valid until the next call. */
+enum tb_status tb_term_find(struct tb_store *store, const char *match, const struct tb_term **term,
+                            struct tb_error *err);
+void tb_terms_forget(struct tb_store *store);
+void tb_terms_free(struct tb_store *store);
 
 /* patches.c: summary columns, in the order that tb_patch_row reads them. */
 #define TB_PATCH_COLUMNS                                                                           \

@@ -53,14 +53,22 @@ def describe(figure):
             + (f" ({figure['note']})" if "note" in figure else ""))
 
 
+def parse(text):
+    """All of the output as JSON, or the line of it that is an object, or its lines."""
+    lines = text.splitlines()
+    for candidate in [text, *(line for line in lines if line.startswith("{"))]:
+        try:
+            return json.loads(candidate)
+        except ValueError:
+            continue
+    return lines
+
+
 def run(part, command, environment=None):
     """{"exit", "result", "figures"} of one benchmark; result is text where it printed no JSON."""
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False,
                           env={**os.environ, **(environment or {})})
-    try:
-        result = json.loads(done.stdout)
-    except ValueError:
-        result = done.stdout.splitlines()
+    result = parse(done.stdout)
     return {"exit": done.returncode, "result": result, "figures": compare(part, result)}
 
 
