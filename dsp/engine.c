@@ -28,17 +28,23 @@ static void render_voices(struct tb_engine *e, float *left, float *right, uint32
     bool sounding = false;
     for (int i = 0; i < N_GROUPS; i++) {
         struct tb_fm_group *g = &e->group[i];
-        if (!g->used)
+        const struct tb_program *p = e->slot[g->slot].program;
+        if (!g->used || !tb_synths[p->synth]->render)
             continue;
         if (!sounding)
             memset(e->sum, 0, n * e->kernels->width * sizeof(float));
         sounding = true;
-        tb_synths[e->slot[g->slot].program->synth]->render(e->kernels, g, e->sum, n);
+        tb_synths[p->synth]->render(e->kernels, g, e->sum, n);
     }
     if (sounding)
         e->kernels->fold(e->sum, left, n);
     else
         memset(left, 0, n * sizeof *left);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct tb_program *p = e->slot[i].program;
+        if (p && tb_synths[p->synth]->mix)
+            tb_synths[p->synth]->mix(p, left, n);
+    }
     memcpy(right, left, n * sizeof *right);
 }
 
@@ -100,6 +106,12 @@ static void voice_telemetry(const struct tb_engine *e, int v, struct tb_frame *f
     const struct slot *slot = &e->slot[g->slot];
     const struct tb_algorithm *a = &tb_algorithms[g->algorithm];
     unsigned lane = (unsigned)v % TB_LANES;
+    if (slot->program->pair) {
+        tb_pair_view(slot->program->pair, g->player[lane], frame);
+        frame->f0_hz = frame->neural.pitch_hz;
+        frame->pitch_semitones = 12.0F * slot->slice.pitch;
+        return;
+    }
     float full = tb_exp2f((float)TB_ATT_FULL / 256.0F - 2.0F);
     float carrier = tb_exp2f((float)tb_fm_carrier_att(tb_algorithm_carriers(a)) / 256.0F);
     for (unsigned op = 0; op < TB_N_OPERATORS; op++) {

@@ -190,6 +190,8 @@ void tb_engine_retire(struct tb_engine *e)
     for (int i = 0; i < N_GROUPS; i++)
         if (e->group[i].used && e->group[i].slot == old)
             return;
+    if (e->slot[old].program->pair && !tb_pair_leave(e->slot[old].program->pair))
+        return;
     e->retired = e->slot[old].program;
     e->slot[old].program = NULL;
 }

@@ -5,11 +5,38 @@
 
 #include "dsp/fastmath.h"
 
+/* Member channels of an MPE zone carry one note each; the first and the last channel speak for
+ * their zone. */
+bool tb_engine_is_member(const struct tb_engine *e, unsigned channel)
+{
+    const unsigned lower = (unsigned)e->device[TB_P_MPE_LOWER];
+    const unsigned upper = (unsigned)e->device[TB_P_MPE_UPPER];
+    return (channel >= 1 && channel <= lower) || (channel <= 14 && channel + upper >= 15);
+}
+
+static struct tb_touch *touch_of(struct tb_engine *e, unsigned channel)
+{
+    struct tb_performance *p = &e->performance;
+    return tb_engine_is_member(e, channel) ? &p->channel[channel] : &p->all;
+}
+
+static void set_bend(struct tb_engine *e, unsigned channel, float value)
+{
+    if (tb_engine_is_member(e, channel))
+        e->performance.channel[channel].bend_octaves = value * e->device[TB_P_MPE_BEND] / 12.0F;
+    else
+        e->bend = value;
+}
+
+/* The DX7 has one aftertouch: the hardest of all. */
 static void set_pressure(struct tb_engine *e)
 {
-    float most = e->channel_pressure;
-    for (unsigned k = 0; k < 128; k++)
-        most = e->key_pressure[k] > most ? e->key_pressure[k] : most;
+    const struct tb_performance *p = &e->performance;
+    float most = p->all.pressure;
+    for (unsigned ch = 0; ch < TB_N_MIDI_CHANNELS; ch++)
+        most = p->channel[ch].pressure > most ? p->channel[ch].pressure : most;
+    for (unsigned k = 0; k < TB_N_KEYS; k++)
+        most = p->key_pressure[k] > most ? p->key_pressure[k] : most;
     e->mods.position[TB_MOD_AFTERTOUCH] = most;
 }
 
@@ -23,9 +50,8 @@ static void set_poly(struct tb_engine *e, bool mono)
 static void reset_controllers(struct tb_engine *e, const struct tb_event *event)
 {
     memset(&e->mods, 0, sizeof e->mods);
-    memset(e->key_pressure, 0, sizeof e->key_pressure);
-    e->channel_pressure = e->bend = 0.0F;
-    e->expression = 1.0F;
+    e->performance = (struct tb_performance){.expression = 1.0F, .breath = -1.0F};
+    e->bend = 0.0F;
     e->cc_portamento_time = -1;
     e->portamento_off = false;
     tb_engine_pedal(e, event->source, event->channel, false);
@@ -37,10 +63,10 @@ static void controller(struct tb_engine *e, const struct tb_event *event)
     bool on = value >= 64.0F / 127.0F - 1e-4F;
     switch (event->id) {
     case 1:
-        e->mods.position[TB_MOD_WHEEL] = value;
+        e->mods.position[TB_MOD_WHEEL] = e->performance.wheel = value;
         break;
     case 2:
-        e->mods.position[TB_MOD_BREATH] = value;
+        e->mods.position[TB_MOD_BREATH] = e->performance.breath = value;
         break;
     case 4:
         e->mods.position[TB_MOD_FOOT] = value;
@@ -52,13 +78,18 @@ static void controller(struct tb_engine *e, const struct tb_event *event)
         e->volume = value;
         break;
     case 11:
-        e->expression = value;
+        e->performance.expression = value;
         break;
     case 64:
         tb_engine_pedal(e, event->source, event->channel, on);
         break;
     case 65:
         e->portamento_off = !on;
+        break;
+    case 74: /* timbre, its middle at 64 */
+        touch_of(e, event->channel)->timbre = value < 64.0F / 127.0F
+                                                  ? value * (127.0F / 64.0F) - 1.0F
+                                                  : (value - 64.0F / 127.0F) * (127.0F / 63.0F);
         break;
     case 120:
         tb_engine_silence(e, event->source, event->channel);
@@ -121,7 +152,8 @@ static void parameter(struct tb_engine *e, const struct tb_event *event)
 static bool is_foreign(const struct tb_engine *e, const struct tb_event *event)
 {
     int channel = (int)e->device[TB_P_MIDI_CHANNEL];
-    return event->source == TB_SOURCE_MIDI && channel != 0 && event->channel != channel - 1;
+    return event->source == TB_SOURCE_MIDI && channel != 0 && event->channel != channel - 1 &&
+           !tb_engine_is_member(e, event->channel);
 }
 
 static bool is_bad(const struct tb_event *event)
@@ -154,17 +186,17 @@ static void apply_playing(struct tb_engine *e, const struct tb_event *event)
         note_on(e, event);
         break;
     case TB_EVENT_BEND:
-        e->bend = event->value;
+        set_bend(e, event->channel, event->value);
         break;
     case TB_EVENT_CONTROLLER:
         controller(e, event);
         break;
     case TB_EVENT_PRESSURE:
-        e->channel_pressure = event->value;
+        touch_of(e, event->channel)->pressure = event->value;
         set_pressure(e);
         break;
     case TB_EVENT_KEY_PRESSURE:
-        e->key_pressure[event->key] = event->value;
+        e->performance.key_pressure[event->key] = event->value;
         set_pressure(e);
         break;
     default:

@@ -3,78 +3,10 @@
  * Creation and teardown, on control threads only: not part of the RT library. */
 #include "dsp/engine_priv.h"
 
+#include "dsp/cpu.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-static bool cpu_supports(enum tb_cpu cpu)
-{
-    switch (cpu) {
-    case TB_CPU_PORTABLE:
-        return true;
-#ifdef __x86_64__
-    case TB_CPU_AVX2:
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    case TB_CPU_AVX512:
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-    case TB_CPU_NEON:
-        return false;
-#elif defined(__aarch64__)
-    case TB_CPU_NEON:
-        return true;
-    case TB_CPU_AVX2:
-    case TB_CPU_AVX512:
-        return false;
-#else
-    case TB_CPU_AVX2:
-    case TB_CPU_AVX512:
-    case TB_CPU_NEON:
-        return false;
-#endif
-    case TB_CPU_BEST:
-    default:
-        return false;
-    }
-}
-
-const char *tb_cpu_name(enum tb_cpu cpu)
-{
-    switch (cpu) {
-    case TB_CPU_PORTABLE:
-        return "portable";
-    case TB_CPU_AVX2:
-        return "avx2";
-    case TB_CPU_AVX512:
-        return "avx512";
-    case TB_CPU_NEON:
-        return "neon";
-    case TB_CPU_BEST:
-    default:
-        return "best";
-    }
-}
-
-static enum tb_cpu best_cpu(void)
-{
-    static const enum tb_cpu order[] = {TB_CPU_AVX512, TB_CPU_AVX2, TB_CPU_NEON};
-    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
-        if (cpu_supports(order[i]))
-            return order[i];
-    return TB_CPU_PORTABLE;
-}
-
-static const struct tb_fm_kernels *kernels_of(enum tb_cpu cpu)
-{
-#ifdef __x86_64__
-    if (cpu == TB_CPU_AVX512)
-        return &tb_fm_kernels_avx512;
-    if (cpu == TB_CPU_AVX2)
-        return &tb_fm_kernels_avx2;
-#else
-    (void)cpu; /* four lanes are NEON's width: the portable text is its kernel */
-#endif
-    return &tb_fm_kernels_portable;
-}
 
 static enum tb_status check(const struct tb_engine_config *c, struct tb_error *err)
 {
@@ -84,7 +16,7 @@ static enum tb_status check(const struct tb_engine_config *c, struct tb_error *e
     if (c->max_block < TB_MIN_BLOCK || c->max_block > TB_MAX_BLOCK)
         return tb_fail(err, TB_EINVAL, "max_block: %u is not within %d..%d", c->max_block,
                        TB_MIN_BLOCK, TB_MAX_BLOCK);
-    if (c->cpu != TB_CPU_BEST && !cpu_supports(c->cpu))
+    if (c->cpu != TB_CPU_BEST && !tb_cpu_supports(c->cpu))
         return tb_fail(err, TB_EUNSUPPORTED, "cpu: this processor has no %s", tb_cpu_name(c->cpu));
     return TB_OK;
 }
@@ -103,7 +35,8 @@ static void prepare(struct tb_engine *e, uint32_t seed)
     tb_lfo_reset(&e->lfo, (uint8_t)(seed ^ seed >> 8 ^ seed >> 16 ^ seed >> 24));
     e->random = seed * 2654435761U | 1U;
     tb_output_init(&e->output, e->rate_hz);
-    e->volume = e->expression = 1.0F;
+    e->volume = e->performance.expression = 1.0F;
+    e->performance.breath = -1.0F;
     e->cc_portamento_time = -1;
     e->last_note = -1.0F;
     e->newest = -1;
@@ -124,8 +57,8 @@ struct tb_engine *tb_engine_new(const struct tb_engine_config *config, struct tb
     memset(e, 0, bytes); /* touches every page */
     e->rate_hz = config->rate_hz;
     e->max_block = config->max_block;
-    e->cpu = config->cpu == TB_CPU_BEST ? best_cpu() : config->cpu;
-    e->kernels = kernels_of(e->cpu);
+    e->cpu = tb_cpu_resolve(config->cpu);
+    e->kernels = tb_cpu_fm_kernels(e->cpu);
     for (unsigned i = 0; i < TB_N_EFFECTS; i++) {
         e->effect[i] = (char *)e + at;
         tb_effects[i]->init(e->effect[i], e->rate_hz);
@@ -177,5 +110,7 @@ struct tb_program *tb_program_new(const struct tb_engine *e, const float values[
 
 void tb_program_free(struct tb_program *program)
 {
+    if (program)
+        tb_neural_pair_free(program->pair);
     free(program);
 }

@@ -97,6 +97,13 @@ static const struct held *mono_winner(struct tb_engine *e)
     return best;
 }
 
+/* A note that overlaps the one before goes on with its envelope. */
+static bool tied(struct tb_engine *e)
+{
+    const struct tb_program *p = tb_engine_program(e);
+    return !p->pair || p->note.legato;
+}
+
 static void mono_on(struct tb_engine *e, const struct held *key)
 {
     int v = mono_voice(e);
@@ -109,7 +116,10 @@ static void mono_on(struct tb_engine *e, const struct held *key)
         if (winner->key != e->voice[v].key) {
             tb_engine_tell(e, TB_NOTICE_NOTE_OFF, &e->voice[v]);
             tb_engine_voice_retune(e, v, winner, glide);
-            tb_engine_tell(e, TB_NOTICE_NOTE_ON, &e->voice[v]);
+            if (tied(e))
+                tb_engine_tell(e, TB_NOTICE_NOTE_ON, &e->voice[v]);
+            else
+                tb_engine_voice_retrigger(e, v, winner);
         }
         return;
     }
@@ -244,4 +254,7 @@ void tb_engine_panic(struct tb_engine *e)
     e->n_held = e->n_pedals = 0;
     for (unsigned i = 0; i < TB_N_EFFECTS; i++)
         tb_effects[i]->silence(e->effect[i]);
+    for (unsigned i = 0; i < 2; i++)
+        if (e->slot[i].program && e->slot[i].program->pair)
+            tb_pair_panic(e->slot[i].program->pair);
 }

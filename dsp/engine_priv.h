@@ -8,6 +8,7 @@
 #include "dsp/fm_voice.h"
 #include "dsp/instrument.h"
 #include "dsp/lfo.h"
+#include "dsp/neural_pair.h"
 #include "dsp/output.h"
 #include "dsp/program.h"
 
@@ -84,8 +85,8 @@ struct tb_engine {
 
     struct tb_lfo lfo;
     struct tb_mod_state mods;
-    float channel_pressure, key_pressure[128];
-    float bend, volume, expression;
+    struct tb_performance performance; /* for neural programs; expression for all */
+    float bend, volume;
     int8_t cc_portamento_time; /* -1: the patch's */
     bool portamento_off, mono_override, poly_override;
     float last_note; /* semitones, where a glide begins; < 0: none */
@@ -151,6 +152,7 @@ TB_RT void tb_engine_silence(struct tb_engine *e, uint32_t source, int channel);
 TB_RT void tb_engine_panic(struct tb_engine *e);
 
 /* engine_events.c */
+TB_RT bool tb_engine_is_member(const struct tb_engine *e, unsigned channel);
 TB_RT void tb_engine_apply(struct tb_engine *e, const struct tb_event *event);
 
 /* engine_edit.c */

@@ -43,8 +43,9 @@ void tb_engine_slot_slice(struct tb_engine *e, struct slot *slot)
     s->turns_per_hz = 4294967296.0F / e->rate_hz;
     float hz_max = 24500.0F < 0.498F * e->rate_hz ? 24500.0F : 0.498F * e->rate_hz;
     s->inc_max = hz_max * s->turns_per_hz;
-    s->pitch = tb_lfo_pitch(&e->lfo, p, &e->mods) + bend_octaves(e, p) +
-               e->device[TB_P_MASTER_TUNE] / 1200.0F;
+    s->pitch = bend_octaves(e, p) + e->device[TB_P_MASTER_TUNE] / 1200.0F;
+    if (!p->pair) /* whose notes have a vibrato each */
+        s->pitch += tb_lfo_pitch(&e->lfo, p, &e->mods);
     for (unsigned op = 0; op < TB_N_OPERATORS; op++) {
         s->amp_mod[op] = p->op[op].ams ? amp * (float)(1U << p->op[op].ams) : 0.0F;
         s->on[op] = slot->switches[op];
@@ -121,16 +122,17 @@ static void move_voice(struct tb_engine *e, int v)
 
 /* Frees released voices that are over. Voices of patches that never fall silent (L4 > 0) sound on
  * for a while, as on the machine, but not for ever. */
-static void end_voice(struct tb_engine *e, int v, uint32_t carriers)
+static void end_voice(struct tb_engine *e, int v)
 {
     const struct tb_fm_group *g = &e->group[v / TB_LANES];
     unsigned lane = (unsigned)v % TB_LANES;
-    const struct tb_controller *c = controller_of(e->slot[g->slot].program);
-    if (c->over(g, lane, carriers)) {
+    const struct tb_program *p = e->slot[g->slot].program;
+    const struct tb_controller *c = controller_of(p);
+    if (c->over(g, lane, p)) {
         tb_engine_voice_free(e, v);
         return;
     }
-    if (!c->rests(g, lane, carriers))
+    if (!c->rests(g, lane, p))
         return;
     e->voice[v].drone += slice_seconds(e);
     if (e->voice[v].drone > DRONE_S)
@@ -140,11 +142,10 @@ static void end_voice(struct tb_engine *e, int v, uint32_t carriers)
 static void look_after_voices(struct tb_engine *e)
 {
     for (int i = 0; i < N_GROUPS; i++) {
-        uint32_t carriers = tb_algorithms[e->group[i].algorithm].carriers;
         for (uint32_t m = e->gstate[i].moving; m; m &= m - 1)
             move_voice(e, i * TB_LANES + __builtin_ctz(m));
         for (uint32_t m = e->gstate[i].released; m; m &= m - 1)
-            end_voice(e, i * TB_LANES + __builtin_ctz(m), carriers);
+            end_voice(e, i * TB_LANES + __builtin_ctz(m));
     }
 }
 
@@ -169,9 +170,19 @@ static void aim_output(struct tb_engine *e)
     const float *values = tb_engine_program(e)->values;
     for (unsigned i = 0; i < TB_N_EFFECTS; i++)
         tb_effects[i]->aim(e->effect[i], values);
-    float level = e->volume * e->expression;
+    /* neural instruments play softer instead */
+    float level = tb_engine_program(e)->pair ? e->volume : e->volume * e->performance.expression;
     float gain = tb_db_gain(e->device[TB_P_MASTER_GAIN]) * level * level;
     tb_ramp_aim(&e->output.gain, gain, 0.1F, TB_SLICE);
+}
+
+static void end_aim(struct tb_engine *e, uint32_t left, bool whole)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        const struct tb_program *p = e->slot[i].program;
+        if (p && controller_of(p)->end)
+            controller_of(p)->end(p, left, whole);
+    }
 }
 
 void tb_engine_slice(struct tb_engine *e)
@@ -184,19 +195,29 @@ void tb_engine_slice(struct tb_engine *e)
             continue;
         slot_smooth(e, &e->slot[i]);
         tb_engine_slot_slice(e, &e->slot[i]);
+        if (controller_of(e->slot[i].program)->begin)
+            controller_of(e->slot[i].program)->begin(e->slot[i].program, &e->performance);
     }
     look_after_voices(e);
     tb_engine_retire(e);
     for (int i = 0; i < N_GROUPS; i++)
         if (e->group[i].used)
             aim_group(e, &e->group[i], TB_SLICE);
+    end_aim(e, TB_SLICE, true);
     aim_output(e);
 }
 
 /* Groups in which an event within the slice changed a voice. */
 void tb_engine_aim_dirty(struct tb_engine *e)
 {
-    for (int i = 0; i < N_GROUPS; i++)
-        if (e->group[i].dirty && e->group[i].used)
-            aim_group(e, &e->group[i], (int32_t)(TB_SLICE - e->in_slice));
+    const uint32_t left = TB_SLICE - e->in_slice;
+    bool any = false;
+    for (int i = 0; i < N_GROUPS; i++) {
+        if (!e->group[i].dirty || !e->group[i].used)
+            continue;
+        aim_group(e, &e->group[i], (int32_t)left);
+        any = true;
+    }
+    if (any)
+        end_aim(e, left, false);
 }

@@ -65,7 +65,8 @@ void tb_engine_voice_free(struct tb_engine *e, int v)
     struct tb_fm_group *g = group_of(e, v);
     struct group_state *s = &e->gstate[v / TB_LANES];
     uint32_t bit = 1U << lane_of(v);
-    tb_fm_lane_clear(g, lane_of(v));
+    const struct tb_program *p = e->slot[g->slot].program;
+    controller_of(p)->stop(g, lane_of(v), p);
     g->used &= ~bit;
     s->released &= ~bit;
     s->moving &= ~bit;
@@ -207,8 +208,12 @@ int tb_engine_voice_start(struct tb_engine *e, const struct held *key, float fro
                             .source = key->source,
                             .order = ++e->order,
                             .fade = 1.0F};
-    struct tb_fm_note note = {
-        .note = voice->note, .velocity = voice->velocity, .keep_phase = !p->osc_sync};
+    struct tb_fm_note note = {.note = voice->note,
+                              .velocity = voice->velocity,
+                              .channel = key->channel,
+                              .key = key->key,
+                              .member = tb_engine_is_member(e, key->channel),
+                              .keep_phase = !p->osc_sync};
     if (!p->osc_sync)
         run_on(e, g, lane_of(v));
     controller_of(p)->start(g, lane_of(v), p, &note);
@@ -276,7 +281,8 @@ void tb_engine_voice_retrigger(struct tb_engine *e, int v, const struct held *ke
     struct tb_fm_group *g = group_of(e, v);
     const struct tb_program *p = e->slot[g->slot].program;
     int newest = e->newest;
-    int copy = p->osc_sync ? tb_engine_voice_clone(e, v, g->algorithm) : -1;
+    int copy =
+        p->osc_sync && controller_of(p)->copies ? tb_engine_voice_clone(e, v, g->algorithm) : -1;
     if (copy >= 0) {
         e->voice[copy].state = VOICE_RELEASED; /* no notice from the copy */
         tb_engine_voice_fade(e, copy, STEAL_S);
@@ -288,6 +294,9 @@ void tb_engine_voice_retrigger(struct tb_engine *e, int v, const struct held *ke
     e->gstate[v / TB_LANES].released &= ~(1U << lane_of(v));
     struct tb_fm_note note = {.note = voice->note,
                               .velocity = key->velocity,
+                              .channel = key->channel,
+                              .key = key->key,
+                              .member = tb_engine_is_member(e, key->channel),
                               .keep_levels = true,
                               .keep_phase = !p->osc_sync};
     controller_of(p)->start(g, lane_of(v), p, &note);

@@ -2,6 +2,7 @@
 #ifndef TB_DSP_FM_GROUP_H
 #define TB_DSP_FM_GROUP_H
 
+#include "dsp/algorithms.h"
 #include "dsp/rt.h"
 #include "dsp/telemetry.h"
 
@@ -47,10 +48,11 @@ struct tb_fm_group {
     uint8_t static_level[TB_N_OPERATORS][TB_LANES];
     uint8_t rate_scaling[TB_N_OPERATORS][TB_LANES];
 
-    uint32_t used;     /* bit per lane */
-    uint8_t slot;      /* program slot of all its voices */
-    uint8_t algorithm; /* 0..31 of all its voices */
-    uint8_t dirty;     /* some lanes go on by advance, the others stay; else all by TB_SLICE */
+    uint8_t player[TB_LANES]; /* of the pair that a neural program plays, see neural_pair.h */
+    uint32_t used;            /* bit per lane */
+    uint8_t slot;             /* program slot of all its voices */
+    uint8_t algorithm;        /* 0..31 of all its voices */
+    uint8_t dirty; /* some lanes go on by advance, the others stay; else all by TB_SLICE */
 };
 
 /* What all voices of a program share during one slice. */
@@ -81,6 +83,9 @@ struct tb_fm_kernels {
                 const struct tb_program *program);
     /* n <= TB_SLICE frames of all voices are added to sum[n][width]. */
     void (*render[32])(struct tb_fm_group *group, float *sum, uint32_t n);
+    /* The same for a routing that no kernel was compiled for. */
+    void (*render_free)(struct tb_fm_group *group, float *sum, uint32_t n,
+                        const struct tb_algorithm *algorithm);
     /* out[n] = sums over the width. */
     void (*fold)(const float *sum, float *out, uint32_t n);
     /* out[n] = sin of n phases; for tests of the kernel's sine. */

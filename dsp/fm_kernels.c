@@ -249,6 +249,54 @@ INLINE void render_group(struct tb_fm_group *g, float *sum, uint32_t n, const st
 #include "dsp/algorithms.def"
 #undef ALGORITHM
 
+/* A routing that is known only now. */
+INLINE void operate_free(struct lanes *v, unsigned op, const struct tb_algorithm *a)
+{
+    vf x = cycles(v->phase[op]);
+    for (unsigned from = op + 1; from < TB_N_OPERATORS; from++)
+        if (a->edges >> (6 * op + from) & 1U)
+            x += v->y[from];
+    x = a->fb_to == op ? feed_back(v, x) : wrap(x);
+    v->y[op] = sine(x, v->amp[op]);
+    v->phase[op] = (vi)((vu)v->phase[op] + (vu)v->inc[op]);
+    v->amp[op] += v->amp_inc[op];
+}
+
+static float render_free_lanes(struct tb_fm_group *g, float *sum, uint32_t n, unsigned at,
+                               const struct tb_algorithm *a)
+{
+    struct lanes v;
+    load_lanes(&v, g, at);
+    vf gain = load_f(&g->gain[at]);
+    const vf gain_inc = load_f(&g->gain_inc[at]);
+    for (uint32_t k = 0; k < n; k++) {
+        vf out = splat(0.0F);
+        for (unsigned op = TB_N_OPERATORS; op-- > 0;) {
+            operate_free(&v, op, a);
+            if (a->carriers >> op & 1U)
+                out += v.y[op];
+        }
+        v.fb2 = v.fb1;
+        v.fb1 = v.y[a->fb_from];
+        v.feedback += v.feedback_inc;
+        float *to = sum + (size_t)k * TB_WIDTH;
+        store_f(to, load_f(to) + out * gain);
+        gain += gain_inc;
+    }
+    store_lanes(&v, g, at);
+    store_f(&g->gain[at], gain);
+    return v.feedback[0];
+}
+
+static void render_free(struct tb_fm_group *g, float *sum, uint32_t n, const struct tb_algorithm *a)
+{
+    float feedback = g->feedback;
+    for (unsigned at = 0; at < TB_LANES; at += TB_WIDTH)
+        if (g->used >> at & (uint32_t)((1ULL << TB_WIDTH) - 1))
+            feedback = render_free_lanes(g, sum, n, at, a);
+    g->feedback = feedback;
+}
+
 typedef float v4f __attribute__((vector_size(16)));
 
 /* The sum of one row as four parts. */
@@ -372,6 +420,7 @@ const struct tb_fm_kernels PASTE(tb_fm_kernels_, TB_VARIANT) = {
 #include "dsp/algorithms.def"
 #undef ALGORITHM
         },
+    .render_free = render_free,
     .fold = fold,
     .sine = sine_table,
 };

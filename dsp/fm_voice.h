@@ -10,10 +10,12 @@
  * is RT and scalar; envelopes are those of eg.h, gathered from and scattered to the lanes. */
 
 struct tb_fm_note {
-    uint8_t note;     /* 0..127 after transposition */
-    uint8_t velocity; /* 1..127 */
-    bool keep_levels; /* envelopes go on from where they are (mono) */
-    bool keep_phase;  /* oscillators run on */
+    uint8_t note;         /* 0..127 after transposition */
+    uint8_t velocity;     /* 1..127 */
+    uint8_t channel, key; /* as played */
+    bool member;          /* on a member channel of an MPE zone */
+    bool keep_levels;     /* envelopes go on from where they are (mono) */
+    bool keep_phase;      /* oscillators run on */
 };
 
 /* RT. Silence; the lane may then be rendered or not. */

@@ -23,19 +23,30 @@ struct tb_controller {
     /* rows: what changed, see tb_fm_lane_edit */
     void (*edit)(struct tb_fm_group *group, unsigned lane, const struct tb_program *program,
                  const struct tb_fm_note *note, uint32_t rows);
+    /* The voice is gone, whatever it was doing. */
+    void (*stop)(struct tb_fm_group *group, unsigned lane, const struct tb_program *program);
     /* The released voice is over; it rests at whatever level. */
-    bool (*over)(const struct tb_fm_group *group, unsigned lane, uint32_t carriers);
-    bool (*rests)(const struct tb_fm_group *group, unsigned lane, uint32_t carriers);
+    bool (*over)(const struct tb_fm_group *group, unsigned lane, const struct tb_program *program);
+    bool (*rests)(const struct tb_fm_group *group, unsigned lane, const struct tb_program *program);
     void (*aim)(const struct tb_fm_kernels *kernels, struct tb_fm_group *group,
                 const struct tb_fm_slice *slice, const struct tb_program *program);
+    /* Before and after the voices of a program are aimed, once a slice, and `end` once more (not
+     * whole) when voices changed within it, left frames before its end. Either may be NULL. */
+    void (*begin)(const struct tb_program *program, const struct tb_performance *performance);
+    void (*end)(const struct tb_program *program, uint32_t left, bool whole);
+    /* A lane can be copied with everything that it plays. */
+    bool copies;
 };
 
-/* Turns ramps into sound. To add one: its functions, a line in synths.def, a test. */
+/* Turns ramps into sound, group by group or all voices of a program at once; the other is NULL. To
+ * add one: its functions, a line in synths.def, a test. */
 struct tb_synth {
     const char *name;
     /* n <= TB_SLICE frames of all voices are added to sum[n][kernels->width] */
     void (*render)(const struct tb_fm_kernels *kernels, struct tb_fm_group *group, float *sum,
                    uint32_t n);
+    /* n <= TB_SLICE frames of all voices are added to out[n] */
+    void (*mix)(const struct tb_program *program, float *out, uint32_t n);
 };
 
 enum tb_controller_id {

@@ -73,5 +73,9 @@ void tb_program_derive(struct tb_program *p)
     p->glissando = whole(p, TB_P_PLAY_GLISSANDO);
     p->bend_range = whole(p, TB_P_BEND_RANGE);
     p->bend_step = whole(p, TB_P_BEND_STEP);
+    tb_note_shape_derive(&p->note, p->values);
+    tb_neural_bend_derive(&p->bend, p->values);
+    if (p->pair)
+        p->algorithm = 0; /* its voices share groups, whatever fm.algorithm says */
     p->gain = tb_db_gain(p->values[TB_P_PATCH_GAIN]);
 }

@@ -4,6 +4,8 @@
 
 #include "dsp/algorithms.h"
 #include "dsp/fm_tables.h"
+#include "dsp/neural_bend.h"
+#include "dsp/note_control.h"
 #include "dsp/params.h"
 #include "dsp/rt.h"
 #include "dsp/telemetry.h"
@@ -45,6 +47,10 @@ struct tb_program {
     uint8_t bend_range, bend_step;
     struct tb_mod_route mod[TB_N_MODS];
     float gain; /* linear, of the patch */
+
+    struct tb_neural_pair *pair; /* owned; NULL: the DX7's voice */
+    struct tb_note_shape note;   /* of a pair's notes */
+    struct tb_neural_bend bend;
 
     bool hold, velocity_midi; /* the device's, copied here for the envelopes */
 };

@@ -192,6 +192,31 @@ TB_INLINE tb_vf logarithm(tb_vf x)
 
 /* sigmoid(x)^p = e^(-p ln(1 + e^-x)); above x = 10 the logarithm's argument is so near 1 that its
  * series says it better. */
+static void partials(const struct tb_partials_job *job, float *out)
+{
+    for (unsigned at = 0; at < job->n_partials; at += TB_VLANES) {
+        tb_vi phase, inc;
+        memcpy(&phase, job->phase + at, sizeof phase);
+        memcpy(&inc, job->inc + at, sizeof inc);
+        const tb_vf step = tb_vload(job->step + at);
+        const tb_vf amp = tb_vload(job->amp + at);
+        const unsigned rest = job->n_partials - at;
+        float mask[TB_VLANES];
+        for (unsigned i = 0; i < TB_VLANES; i++)
+            mask[i] = i < rest ? 1.0f : 0.0f;
+        const tb_vf audible = tb_vload(mask);
+        for (unsigned i = 0; i < job->n; i++) {
+            float sum[TB_VLANES];
+            const tb_vf y = sine(phase) * (amp + step * job->weight[i]) * audible;
+            memcpy(sum, &y, sizeof sum);
+            for (unsigned k = 0; k < TB_VLANES; k++)
+                out[i] += sum[k];
+            phase = turned(phase, inc);
+        }
+        memcpy(job->phase + at, &phase, sizeof phase);
+    }
+}
+
 static void levels(float *y, const float *x, size_t n, const struct tb_level_curve *curve)
 {
     for (size_t i = 0; i < n; i += TB_VLANES) {
@@ -384,6 +409,7 @@ const struct tb_synth_kernels TB_VARIANT(tb_synth_kernels) = {
     .fir = fir,
     .mix = mix,
     .noise = noise,
+    .partials = partials,
     .levels = levels,
     .mac = mac,
     .pass4 = pass4,

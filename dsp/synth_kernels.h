@@ -26,6 +26,14 @@ struct tb_bank_job {
     unsigned n;      /* samples, up to TB_SYNTH_CHUNK */
 };
 
+struct tb_partials_job {
+    uint32_t *phase;         /* [n_partials rounded up to 16] 2^32 = one turn; goes on */
+    const uint32_t *inc;     /* likewise, a sample; 0 behind the last partial */
+    const float *amp, *step; /* [n_partials rounded up to 16] as in tb_bank_job */
+    const float *weight;     /* [n] */
+    unsigned n_partials, n;
+};
+
 /* The published exp_sigmoid has scale 2, power ln 10, floor 1e-7. */
 struct tb_level_curve {
     float scale, power, floor;
@@ -47,6 +55,8 @@ struct tb_pass {
 struct tb_synth_kernels {
     /* out[n] += sum of harmonics; |error| <= 3e-7 of the sum of amplitudes. */
     void (*bank)(const struct tb_bank_job *job, float *out);
+    /* out[n] += sum of partials with phases of their own. */
+    void (*partials)(const struct tb_partials_job *job, float *out);
     /* y[0 .. n + taps - 1) += x[n] * h[taps], n <= TB_SYNTH_CHUNK; h has TB_SYNTH_CHUNK zeros
      * before and 2 * TB_SYNTH_CHUNK behind, y as many behind that stay as they are. */
     void (*scatter)(float *y, const float *x, size_t n, const float *h, size_t taps);

@@ -22,7 +22,7 @@ enum {
     TB_NN_MAX_DILATION = 4096,
     TB_NN_MAX_HEADS = 4,
     TB_NN_MAX_HEAD = 1024,
-    TB_NN_MAX_SLOTS = 64,
+    TB_NN_MAX_SLOTS = 128,
     TB_NN_MAX_BATCH = 16,
     TB_NN_MAX_TENSORS = 256,
 };

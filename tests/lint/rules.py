@@ -23,7 +23,7 @@ INCLUDES = {
     "models/nn": ["base", "dsp/rt.h"],
     "models/eval": ["base", "dsp", "models"],
     "models/train": ["base", "dsp", "models"],
-    "models": ["base", "dsp/rt.h"],
+    "models": ["base", "dsp"],
     "dsp": ["base", "models/nn"],
     "db": ["base"],
     "server": ["base", "dsp", "models", "db", "web"],

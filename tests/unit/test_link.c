@@ -213,7 +213,7 @@ static void patch_images_are_checked(void **state)
         {"parameters", 0, SEALS, TB_PATCH_MAGIC, TB_N_PARAMS + 1, -1, 0},
         {"fm.algorithm", 0, SEALS, TB_PATCH_MAGIC, TB_N_PARAMS, TB_P_FM_ALGORITHM, 33},
         {"fm.algorithm", 0, SEALS, TB_PATCH_MAGIC, TB_N_PARAMS, TB_P_FM_ALGORITHM, NAN},
-        {"midi.channel", 0, SEALS, TB_PATCH_MAGIC, TB_N_PARAMS, TB_N_PARAMS - 1, INFINITY},
+        {"midi.channel", 0, SEALS, TB_PATCH_MAGIC, TB_N_PARAMS, TB_P_MIDI_CHANNEL, INFINITY},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct tb_patch_image image = {.magic = cases[i].magic, .n_params = cases[i].n_params};
