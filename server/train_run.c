@@ -273,6 +273,7 @@ enum tb_status tb_train_session(const struct tb_args *args, const struct tb_trai
     struct session s = {.args = args, .setup = setup, .folder = setup->folder};
     char checkpoint[PATH_MAX];
     read_options(&s);
+    watch_signals();
     enum tb_status status = set_up(&s, err);
     if (status == TB_OK) {
         path_in(&s, "checkpoint", checkpoint);
@@ -289,7 +290,6 @@ enum tb_status tb_train_session(const struct tb_args *args, const struct tb_trai
             .context = &s,
         };
         enum tb_trainer_end end;
-        watch_signals();
         status = tb_trainer_go(s.trainer, &run, &end, err);
         if (status == TB_OK)
             status = finish(&s, end, err);

@@ -14,9 +14,9 @@
 
 static enum tb_status refused(const char *path, struct tb_error *err)
 {
-    enum tb_status status = errno == ENOENT                      ? TB_ENOTFOUND
-                            : errno == ENOSPC || errno == EDQUOT ? TB_EFULL
-                                                                 : TB_EIO;
+    enum tb_status status = errno == ENOENT                                        ? TB_ENOTFOUND
+                            : errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? TB_EFULL
+                                                                                   : TB_EIO;
     return tb_fail(err, status, "%.100s: %s", path, strerror(errno));
 }
 

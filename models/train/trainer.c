@@ -42,6 +42,9 @@ static enum tb_status check_options(const struct tb_trainer_options *o, struct t
     if (o->clip_frames < TB_TRAINER_MIN_FRAMES || o->clip_frames > TB_CLIP_FRAMES)
         return tb_fail(err, TB_EINVAL, "clip: %zu frames are not within %d..%d", o->clip_frames,
                        TB_TRAINER_MIN_FRAMES, TB_CLIP_FRAMES);
+    if (o->threads < 1 || o->threads > TB_TRAINER_MAX_THREADS)
+        return tb_fail(err, TB_EINVAL, "threads: %zu is not within 1..%d", o->threads,
+                       TB_TRAINER_MAX_THREADS);
     if (!(o->rate > 0 && o->rate <= 1) || !(o->decay > 0 && o->decay <= 1) || o->decay_steps < 1)
         return tb_fail(err, TB_EINVAL, "rate, decay: not within 0..1");
     if (!(o->average >= 0 && o->average < 1))

@@ -4,13 +4,15 @@
 
 #include "models/train/trainer.h"
 
+enum { TB_TRAINER_MAX_BATCH = 64, TB_TRAINER_MIN_FRAMES = 32, TB_TRAINER_MAX_THREADS = 16 };
+
 /* What a run is at a step, and a checkpoint holds beside weights. Fixed sizes, no pointers, no
  * padding. */
 struct tb_trainer_state {
     uint64_t step, best_step, since_best; /* since_best: validations */
     double best;                          /* INFINITY before the first */
     struct tb_random random;              /* cuts and noise */
-    struct tb_random shards[16];
+    struct tb_random shards[TB_TRAINER_MAX_THREADS];
 };
 
 /* The batch that is being made. */
@@ -34,7 +36,5 @@ double tb_trainer_rate(const struct tb_trainer *trainer);
 
 /* The network's weights and other[n_values] change places. */
 void tb_trainer_swap(struct tb_trainer *trainer, tb_real *other);
-
-enum { TB_TRAINER_MAX_BATCH = 64, TB_TRAINER_MIN_FRAMES = 32 };
 
 #endif

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "models/eval/measure.h"
+#include "models/eval/play.h"
+#include "models/train/file.h"
+#include "models/train/network_file.h"
+#include "models/train/trainer.h"
+#include "tests/train/tones.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char folder[64] = "/tmp/tb-trainer-XXXXXX", data_folder[80], checkpoint[80], old[90];
+static struct tb_dataset *dataset;
+
+static int set_up(void **state)
+{
+    struct tb_error err = {0};
+    (void)state;
+    if (!mkdtemp(folder))
+        return -1;
+    (void)snprintf(data_folder, sizeof data_folder, "%s/data", folder);
+    (void)snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint", folder);
+    (void)snprintf(old, sizeof old, "%s.old", checkpoint);
+    if (!tb_tones_write(data_folder, 5, 2, 1))
+        return -1;
+    dataset = tb_dataset_open(data_folder, &err);
+    if (!dataset)
+        (void)fprintf(stderr, "%s\n", err.text);
+    return dataset ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    static const char *const names[] = {"audio.f32",      "f0.f32",       "loudness.f32",
+                                        "confidence.f32", "dataset.json", ""};
+    char path[128];
+    (void)state;
+    tb_dataset_free(dataset);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", data_folder, names[i]);
+        (void)remove(path);
+    }
+    (void)remove(checkpoint);
+    (void)remove(old);
+    return rmdir(folder);
+}
+
+/* A small network of each family with dropout, so that every random stream matters. */
+static struct tb_trainer *trainer_of(enum tb_family family, const struct tb_trainer_options *o)
+{
+    struct tb_error err = {0};
+    struct tb_network_spec spec = tb_network_preset(family, true);
+    spec.hidden = 8;
+    spec.harmonics = 20;
+    spec.bands = 17;
+    spec.reverb = 800;
+    spec.blocks = 2;
+    struct tb_network *network = tb_network_new(&spec, 3, &err);
+    if (network)
+        tb_network_find(network, "reverb.wet")->value[0] = -5;
+    struct tb_trainer *t = network ? tb_trainer_new(network, dataset, o, &err) : NULL;
+    if (!t)
+        fail_msg("%s", err.text);
+    return t;
+}
+
+static struct tb_trainer_options quick(void)
+{
+    struct tb_trainer_options o;
+    tb_trainer_defaults(&o);
+    o.batch = 3;
+    o.clip_frames = 60;
+    o.rate = 3e-3;
+    o.warm_up = 5;
+    o.validate = 4;
+    return o;
+}
+
+static void run(struct tb_trainer *t, struct tb_trainer_run limits, enum tb_trainer_end expected)
+{
+    struct tb_error err = {0};
+    enum tb_trainer_end end;
+    limits.checkpoint = checkpoint;
+    limits.checkpoint_s = 1e9;
+    limits.report_s = 1e9;
+    if (tb_trainer_go(t, &limits, &end, &err) != TB_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(end, expected);
+}
+
+static void resumes_to_the_bit(void **state)
+{
+    (void)state;
+    const struct tb_trainer_options o = quick();
+    for (enum tb_family family = TB_FAMILY_HPN; family <= TB_FAMILY_WAVETABLE; family++) {
+        struct tb_error err = {0};
+        struct tb_trainer *a = trainer_of(family, &o), *b = trainer_of(family, &o);
+        run(a, (struct tb_trainer_run){.steps = 11}, TB_TRAIN_STEPS);
+        run(b, (struct tb_trainer_run){.steps = 6}, TB_TRAIN_STEPS);
+        tb_trainer_free(b);
+        b = trainer_of(family, &o);
+        assert_int_equal(tb_trainer_resume(b, checkpoint, &err), TB_OK);
+        assert_int_equal(tb_trainer_steps(b), 6);
+        run(b, (struct tb_trainer_run){.steps = 11}, TB_TRAIN_STEPS);
+        /* the one that stopped was validated once more, which is no step */
+        double la, lb;
+        assert_int_equal(tb_trainer_step(a, &la, &err), TB_OK);
+        assert_int_equal(tb_trainer_step(b, &lb, &err), TB_OK);
+        assert_true(la == lb);
+        assert_int_equal(tb_trainer_loss(a, TB_SPLIT_TEST, &la, &err), TB_OK);
+        assert_int_equal(tb_trainer_loss(b, TB_SPLIT_TEST, &lb, &err), TB_OK);
+        assert_true(la == lb);
+        tb_trainer_free(a);
+        tb_trainer_free(b);
+    }
+}
+
+static void damage(size_t at, bool cut)
+{
+    void *data;
+    size_t size;
+    struct tb_error err;
+    assert_int_equal(tb_file_read(checkpoint, 1 << 30, &data, &size, &err), TB_OK);
+    ((unsigned char *)data)[at % size] ^= 0x10;
+    assert_int_equal(tb_file_write(checkpoint, data, cut ? at % size : size, &err), TB_OK);
+    free(data);
+}
+
+static void damage_is_seen(void **state)
+{
+    (void)state;
+    const struct tb_trainer_options o = quick();
+    struct tb_trainer_options other = o;
+    struct tb_error err = {0};
+    struct tb_trainer *t = trainer_of(TB_FAMILY_HPN, &o);
+    for (size_t at = 0; at < 20000; at += 1777) {
+        for (int cut = 0; cut < 2; cut++) {
+            assert_int_equal(tb_trainer_save(t, checkpoint, &err), TB_OK);
+            assert_int_equal(tb_trainer_resume(t, checkpoint, &err), TB_OK);
+            damage(at, cut);
+            assert_int_equal(tb_trainer_resume(t, checkpoint, &err), TB_ECORRUPT);
+        }
+    }
+    /* the predecessor is sound when only the newest is not */
+    assert_int_equal(tb_trainer_save(t, checkpoint, &err), TB_OK);
+    assert_int_equal(tb_trainer_save(t, checkpoint, &err), TB_OK);
+    damage(100, false);
+    assert_int_equal(tb_trainer_resume(t, checkpoint, &err), TB_ECORRUPT);
+    assert_int_equal(tb_trainer_resume(t, old, &err), TB_OK);
+    /* and what is of another network or number of threads is not taken */
+    struct tb_trainer *fm = trainer_of(TB_FAMILY_DDX7, &o);
+    assert_int_equal(tb_trainer_resume(fm, old, &err), TB_ECONFLICT);
+    tb_trainer_free(fm);
+    other.threads = 1;
+    struct tb_trainer *alone = trainer_of(TB_FAMILY_HPN, &other);
+    assert_int_equal(tb_trainer_resume(alone, old, &err), TB_ECONFLICT);
+    tb_trainer_free(alone);
+    tb_trainer_free(t);
+}
+
+/* An objective that goes wrong at its 30th call. */
+static struct tb_tensor failing(struct tb_tape *tape, const struct tb_pass *pass,
+                                const struct tb_batch *batch, void *context)
+{
+    int *calls = context;
+    struct tb_tensor loss = tb_spectral_objective(tape, pass, batch, NULL);
+    if (loss.value && ++*calls >= 30)
+        loss.value[0] = NAN;
+    return loss;
+}
+
+static void keep_best(void *context, const struct tb_network *best)
+{
+    memcpy(context, best->memory, 64 * sizeof(float));
+}
+
+static void divergence_keeps_the_best(void **state)
+{
+    (void)state;
+    int calls = 0;
+    float kept[64] = {0};
+    struct tb_trainer_options o = quick();
+    o.threads = 1;
+    o.objective = failing;
+    o.context = &calls;
+    struct tb_trainer *t = trainer_of(TB_FAMILY_HPN, &o);
+    run(t, (struct tb_trainer_run){.steps = 100, .better = keep_best, .context = kept},
+        TB_TRAIN_DIVERGED);
+    assert_true(tb_trainer_steps(t) < 30 && tb_trainer_best_step(t) > 0);
+    assert_true(isfinite(tb_trainer_best_loss(t)));
+    assert_memory_equal(kept, tb_trainer_best(t)->memory, sizeof kept);
+    for (size_t i = 0; i < 64; i++)
+        assert_true(isfinite(kept[i]));
+    tb_trainer_free(t);
+}
+
+static void patience_and_requests_end_it(void **state)
+{
+    (void)state;
+    struct tb_trainer_options o = quick();
+    o.average = 0;
+    o.rate = 0.5; /* too fast to get any better */
+    o.patience = 3;
+    struct tb_trainer *t = trainer_of(TB_FAMILY_WAVETABLE, &o);
+    run(t, (struct tb_trainer_run){.steps = 2000}, TB_TRAIN_PATIENCE);
+    tb_trainer_free(t);
+    const volatile sig_atomic_t stop = 1;
+    t = trainer_of(TB_FAMILY_WAVETABLE, &o);
+    run(t, (struct tb_trainer_run){.stop = &stop}, TB_TRAIN_STOPPED);
+    assert_int_equal(tb_trainer_steps(t), 0);
+    run(t, (struct tb_trainer_run){.minutes = 0.005}, TB_TRAIN_TIME);
+    tb_trainer_free(t);
+}
+
+static void bad_options_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t offset, value;
+        const char *word;
+    } bad[] = {{offsetof(struct tb_trainer_options, batch), 0, "batch"},
+               {offsetof(struct tb_trainer_options, batch), 65, "batch"},
+               {offsetof(struct tb_trainer_options, clip_frames), 1001, "clip"},
+               {offsetof(struct tb_trainer_options, threads), 0, "threads"},
+               {offsetof(struct tb_trainer_options, validate), 0, "validate"}};
+    struct tb_network_spec spec = tb_network_preset(TB_FAMILY_HPN, true);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct tb_trainer_options o = quick();
+        struct tb_error err = {0};
+        memcpy((char *)&o + bad[i].offset, &bad[i].value, sizeof bad[i].value);
+        assert_null(tb_trainer_new(tb_network_new(&spec, 1, &err), dataset, &o, &err));
+        assert_int_equal(err.status, TB_EINVAL);
+        assert_non_null(strstr(err.text, bad[i].word));
+    }
+    spec.hop = 128;
+    struct tb_error err = {0};
+    const struct tb_trainer_options o = quick();
+    assert_null(tb_trainer_new(tb_network_new(&spec, 1, &err), dataset, &o, &err));
+    assert_int_equal(err.status, TB_EINVAL);
+}
+
+/* What a trained model plays for one second at a pitch and a level. */
+static void play(const struct tb_model_file *file, float f0, float db, float *audio)
+{
+    float pitch[250], loudness[250];
+    struct tb_error err = {0};
+    struct tb_player *p =
+        tb_player_new(file, &(struct tb_play_options){.cpu = TB_NN_CPU_BEST}, &err);
+    if (!p)
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < 250; i++) {
+        pitch[i] = f0;
+        loudness[i] = db;
+    }
+    const struct tb_curve curve = {pitch, loudness, 250};
+    assert_true(tb_player_render(p, &curve, audio));
+    tb_player_free(p);
+}
+
+static double median_cents(const float *audio, float f0)
+{
+    static float asked_hz[250], loudness[250];
+    static struct tb_follow_sums sums;
+    struct tb_follow follow;
+    struct tb_error err = {0};
+    const struct tb_analysis_config config = {16000, -60, TB_ANALYSIS_RMS, 512, 0, -80};
+    for (size_t i = 0; i < 250; i++) {
+        asked_hz[i] = f0;
+        loudness[i] = -15;
+    }
+    const struct tb_asked asked = {asked_hz, loudness, NULL, 250, 4, -80};
+    memset(&sums, 0, sizeof sums);
+    assert_int_equal(tb_measure_follow(audio, &asked, &config, &sums, &err), TB_OK);
+    tb_measure_follow_end(&sums, &follow);
+    return follow.heard > 0.9 ? follow.cents_median : 1200;
+}
+
+/* From tones to a model file that plays their pitch and follows their loudness. */
+static void learns_to_play(void **state)
+{
+    (void)state;
+    static float loud[16000], soft[16000], silent[16000];
+    struct tb_trainer_options o = quick();
+    struct tb_error err = {0};
+    struct tb_model_meta meta;
+    double before, after;
+    size_t size;
+    o.clip_frames = 125;
+    o.rate = 1e-2;
+    o.validate = 50;
+    o.average = 0.98;
+    struct tb_trainer *t = trainer_of(TB_FAMILY_HPN, &o);
+    assert_int_equal(tb_trainer_loss(t, TB_SPLIT_TEST, &before, &err), TB_OK);
+    run(t, (struct tb_trainer_run){.steps = 400}, TB_TRAIN_STEPS);
+    assert_int_equal(tb_trainer_loss(t, TB_SPLIT_TEST, &after, &err), TB_OK);
+    tb_model_meta_init(&meta);
+    (void)snprintf(meta.name, sizeof meta.name, "Tones");
+    meta.loudness_kind = TB_LOUDNESS_RMS;
+    void *data = tb_network_encode(tb_trainer_best(t), &meta, TB_NN_F16, &size, &err);
+    struct tb_model_file *file = data ? tb_model_file_parse(data, size, &err) : NULL;
+    if (!file)
+        fail_msg("%s", err.text);
+    play(file, 294, -10, loud);
+    play(file, 294, -30, soft);
+    play(file, 294, -80, silent);
+    double cents = median_cents(loud, 294);
+    double loud_db = tb_measure_level_db(loud + 8000, 8000);
+    double soft_db = tb_measure_level_db(soft + 8000, 8000);
+    double silent_db = tb_measure_level_db(silent + 8000, 8000);
+    print_message("loss %.2f to %.2f; %.1f cents; %.1f, %.1f, %.1f dB\n", before, after, cents,
+                  loud_db, soft_db, silent_db);
+    assert_true(after < 0.5 * before);
+    assert_true(cents < 10);
+    assert_true(loud_db - soft_db > 10 && loud_db - soft_db < 30);
+    assert_true(silent_db < soft_db - 6);
+    tb_model_file_free(file);
+    free(data);
+    tb_trainer_free(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(resumes_to_the_bit),        cmocka_unit_test(damage_is_seen),
+        cmocka_unit_test(divergence_keeps_the_best), cmocka_unit_test(patience_and_requests_end_it),
+        cmocka_unit_test(bad_options_are_named),     cmocka_unit_test(learns_to_play),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
