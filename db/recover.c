@@ -42,15 +42,22 @@ enum tb_status tb_db_connect(const char *path, bool write, sqlite3 **db, struct 
     return status;
 }
 
-enum tb_status tb_db_check(sqlite3 *db, struct tb_error *err)
+enum tb_status tb_db_check_id(sqlite3 *db, struct tb_error *err)
 {
     int64_t id = tb_db_integer(db, "PRAGMA application_id", err);
     if (id < 0)
         return err ? err->status : TB_ECORRUPT;
     if (id != TB_APPLICATION_ID)
         return tb_fail(err, TB_ECORRUPT, "not a database of timbred");
+    return TB_OK;
+}
+
+enum tb_status tb_db_check(sqlite3 *db, struct tb_error *err)
+{
     sqlite3_stmt *stmt = NULL;
-    enum tb_status status = TB_OK;
+    enum tb_status status = tb_db_check_id(db, err);
+    if (status)
+        return status;
     if (sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &stmt, NULL) ||
         sqlite3_step(stmt) != SQLITE_ROW) {
         status = tb_db_fault(db, "check", err);
@@ -212,7 +219,7 @@ static enum tb_status connect_checked(struct tb_store *store, bool fresh, struct
         tb_db_integer(store->db, "SELECT count(*) FROM sqlite_schema", NULL) == 0)
         fresh = true;
     if (!status && !fresh)
-        status = tb_db_check(store->db, err);
+        status = store->resumes ? tb_db_check_id(store->db, err) : tb_db_check(store->db, err);
     if (!status && fresh) {
         char mark[64];
         (void)snprintf(mark, sizeof mark, "PRAGMA application_id = %d", TB_APPLICATION_ID);

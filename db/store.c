@@ -68,7 +68,8 @@ struct tb_store *tb_store_open(const char *directory, enum tb_store_mode mode,
     report = report ? report : &unused;
     err = err ? err : &fallback;
     memset(report, 0, sizeof *report);
-    store->mode = mode;
+    store->mode = mode == TB_STORE_READ ? TB_STORE_READ : TB_STORE_WRITE;
+    store->resumes = mode == TB_STORE_RESUME;
     store->lock_fd = -1;
     enum tb_status status = TB_OK;
     if (strlen(directory) >= sizeof store->directory - 64)
@@ -77,8 +78,8 @@ struct tb_store *tb_store_open(const char *directory, enum tb_store_mode mode,
     if (!status) {
         (void)snprintf(store->directory, sizeof store->directory, "%s", directory);
         (void)snprintf(store->path, sizeof store->path, "%s/timbred.db", directory);
-        status = mode == TB_STORE_WRITE ? tb_db_recover(store, report, err)
-                                        : open_reader(store, report, err);
+        status = store->mode == TB_STORE_WRITE ? tb_db_recover(store, report, err)
+                                               : open_reader(store, report, err);
     }
     if (!status)
         status = tb_search_register(store, err);
@@ -88,7 +89,7 @@ struct tb_store *tb_store_open(const char *directory, enum tb_store_mode mode,
         free(store);
         return NULL;
     }
-    if (mode == TB_STORE_WRITE)
+    if (store->mode == TB_STORE_WRITE)
         tb_db_backup_schedule(store);
     return store;
 }

@@ -36,7 +36,8 @@ struct tb_term {
 
 struct tb_store {
     sqlite3 *db;
-    enum tb_store_mode mode;
+    enum tb_store_mode mode; /* READ or WRITE */
+    bool resumes;            /* quick_check is not needed */
     char directory[256];
     char path[272];
     int lock_fd;
@@ -96,7 +97,8 @@ void tb_db_uuid(char uuid[TB_UUID]); /* version 4, from getrandom */
 
 /* Opening a file of ours with all safe settings; read-only or for writing. */
 enum tb_status tb_db_connect(const char *path, bool write, sqlite3 **db, struct tb_error *err);
-/* quick_check, foreign keys and application id. TB_ECORRUPT names the first finding. */
+/* Application id, or that and quick_check. TB_ECORRUPT names the first finding. */
+enum tb_status tb_db_check_id(sqlite3 *db, struct tb_error *err);
 enum tb_status tb_db_check(sqlite3 *db, struct tb_error *err);
 enum tb_status tb_db_migrate(sqlite3 *db, int *schema, struct tb_error *err);
 int tb_db_schema_newest(void);

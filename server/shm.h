@@ -51,6 +51,8 @@ enum tb_device_state { TB_DEVICE_STOPPED, TB_DEVICE_RUNNING, TB_DEVICE_LOST };
  * go on after a crash. */
 struct tb_current {
     _Atomic uint32_t announced; /* 1: the link with its token was written and printed */
+    _Atomic uint32_t checked;   /* 1: the database was checked since the service started; cleared by
+                                   the audio role when the web role ends by itself */
     _Atomic uint32_t version;   /* 0 until the first patch was loaded */
     struct tb_current_slot {
         char patch_uuid[37]; /* "" when the working copy came from nowhere */

@@ -193,8 +193,10 @@ static void web_ended(struct tb_supervisor *s, int status, uint64_t now_ns)
     if (lived_ms >= HEALTHY_MS)
         s->failures = 0;
     bool outside = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && lived_ms > SHORT_LIFE_MS;
-    if (!outside)
+    if (!outside) {
         s->failures++;
+        atomic_store(&s->shm->current.checked, 0); /* who knows what it did to its files */
+    }
     unsigned wait_ms = outside ? 0 : tb_supervisor_backoff_ms(s->failures);
     s->retry_ns = now_ns + (uint64_t)wait_ms * TB_NS_PER_MS;
     atomic_fetch_add(&s->shm->audio.web_restarts, 1);

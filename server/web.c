@@ -79,9 +79,13 @@ static bool is_loopback(const char *listen)
 /* What needs a thread or a file, in the order in which it is needed. */
 static enum tb_status open_parts(struct tb_web *web, struct tb_store **store, struct tb_error *err)
 {
-    *store = tb_store_open(web->config.state_dir, TB_STORE_WRITE, &web->report, err);
+    _Atomic uint32_t *checked = &web->shm->current.checked;
+    *store = tb_store_open(web->config.state_dir,
+                           atomic_load(checked) ? TB_STORE_RESUME : TB_STORE_WRITE, &web->report,
+                           err);
     if (!*store)
         return err->status;
+    atomic_store(checked, 1);
     (void)tb_factory_install(*store, NULL, NULL); /* a full disk must not keep it from playing */
     web->models = tb_models_new(web, *store, err);
     if (!web->models)
