@@ -50,6 +50,16 @@ TB_RT struct tb_program *tb_engine_retired(struct tb_engine *engine);
 enum { TB_MAX_EVENTS = 512 };
 TB_RT void tb_engine_handle(struct tb_engine *engine, const struct tb_event *event);
 
+/* RT. Before a render: the sound at the input during that block, mono, n <= max_block. A neural
+ * program whose transfer.source is the input plays it; who does not call this has a silent input.
+ */
+TB_RT void tb_engine_input(struct tb_engine *engine, const float *mono, uint32_t n);
+
+/* RT. After a render: how long it took against the time that it plays, 1 = the deadline. Near the
+ * deadline voices are given up, the oldest released first, and counted. Only for those who must be
+ * on time. */
+TB_RT void tb_engine_load(struct tb_engine *engine, float load);
+
 /* RT. n <= max_block frames, any number; always finite and within -1..1. */
 TB_RT void tb_engine_render(struct tb_engine *engine, float *left, float *right, uint32_t n);
 

@@ -100,7 +100,10 @@ struct tb_engine {
     uint32_t random; /* free-running phases; xorshift, never 0 */
     uint64_t order;
     int newest; /* voice started last, -1 */
-    uint32_t stolen, ignored;
+    uint32_t stolen, ignored, shed;
+
+    float input[TB_MAX_BLOCK]; /* of the coming block */
+    uint32_t n_input;
 
     struct tb_event event[TB_MAX_EVENTS];
     uint32_t n_events;
@@ -139,6 +142,7 @@ TB_RT void tb_engine_voice_free(struct tb_engine *e, int v);
 TB_RT int tb_engine_voice_clone(struct tb_engine *e, int v, unsigned algorithm);
 TB_RT void tb_engine_voice_retrigger(struct tb_engine *e, int v, const struct held *key);
 TB_RT unsigned tb_engine_count(const struct tb_engine *e);
+TB_RT unsigned tb_engine_shed(struct tb_engine *e, bool only_released);
 TB_RT void tb_engine_trim_polyphony(struct tb_engine *e, unsigned most);
 TB_RT void tb_engine_voice_fresh(struct tb_engine *e, int v);
 TB_RT void tb_engine_tell(struct tb_engine *e, enum tb_notice_type type, const struct voice *v);

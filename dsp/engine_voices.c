@@ -163,6 +163,16 @@ void tb_engine_trim_polyphony(struct tb_engine *e, unsigned most)
     }
 }
 
+/* Too much to do: one voice less, the oldest released first; one held note always stays. */
+unsigned tb_engine_shed(struct tb_engine *e, bool only_released)
+{
+    const int v = victim(e);
+    if (v < 0 || (e->voice[v].state != VOICE_RELEASED && (only_released || tb_engine_count(e) < 2)))
+        return 0;
+    tb_engine_voice_fade(e, v, STEAL_S);
+    return 1;
+}
+
 static void set_pitch(struct tb_engine *e, int v, float from_note)
 {
     struct voice *voice = &e->voice[v];

@@ -22,7 +22,7 @@ static float slice_seconds(const struct tb_neural_pair *p, float frames)
     return frames / p->part[0]->rate_hz;
 }
 
-static int free_player(const struct tb_neural_pair *p)
+int tb_pair_free_player(const struct tb_neural_pair *p)
 {
     for (unsigned i = 0; i < TB_NEURAL_VOICES; i++)
         if (!p->player[i].used && tb_neural_is_free(p->part[0], i) &&
@@ -36,7 +36,7 @@ void tb_pair_start(struct tb_fm_group *g, unsigned lane, const struct tb_program
 {
     struct tb_neural_pair *p = pair_of(program);
     const bool go_on = note->keep_levels && g->player[lane] < TB_NEURAL_VOICES;
-    const int i = go_on ? g->player[lane] : free_player(p);
+    const int i = go_on ? g->player[lane] : tb_pair_free_player(p);
     if (i < 0) { /* as many as ever fade at once: this note stays silent and ends */
         g->player[lane] = TB_NO_PLAYER;
         return;
@@ -164,6 +164,7 @@ void tb_pair_begin(const struct tb_program *program, const struct tb_performance
     balance(p, bend);
     for (unsigned k = 0; k < p->n_parts; k++)
         p->part[k]->bend = *bend;
+    tb_pair_input_slice(p, program);
 }
 
 static float loudness_of(const struct tb_neural_pair *p, const struct tb_neural *n,
@@ -248,6 +249,12 @@ void tb_pair_panic(struct tb_neural_pair *p)
 
 void tb_pair_view(const struct tb_neural_pair *p, unsigned player, struct tb_frame *frame)
 {
+    const struct tb_input *in = &p->input;
+    frame->neural.confidence = in->listening ? in->last.confidence : 0.0F;
+    frame->neural.input_db = in->listening ? in->last.level_db : -120.0F;
+    frame->neural.input_f0_hz = in->listening && in->last.voiced ? in->last.f0_hz : 0.0F;
+    if (player >= TB_NEURAL_VOICES && in->player >= 0)
+        player = (unsigned)in->player;
     if (player >= TB_NEURAL_VOICES)
         return;
     const unsigned k = p->n_parts > 1 && p->weight[1] > p->weight[0] ? 1 : 0;

@@ -42,7 +42,11 @@ TB_RT bool tb_pair_leave(struct tb_neural_pair *pair);
 /* RT. Reverbs are silent within 5 ms. */
 TB_RT void tb_pair_panic(struct tb_neural_pair *pair);
 
-/* RT. What the network says of a player's note. */
+/* RT. The sound at the input, in pieces of a slice or less; silent if never told. */
+TB_RT void tb_pair_listen(const struct tb_program *program, const float *sound, uint32_t count);
+
+/* RT. What the network says of a player's note (TB_NO_PLAYER: of the input), and what is
+ * heard at the input. */
 TB_RT void tb_pair_view(const struct tb_neural_pair *pair, unsigned player, struct tb_frame *frame);
 
 #endif

@@ -51,6 +51,22 @@ static void fm_spec(const struct tb_model_file *file, struct tb_neural_spec *s)
     s->max_level = (float)m->fm_max_level;
 }
 
+/* The nearest window that the live analysis has; velocities are heard as loudness. */
+static struct tb_analysis_config hearing_of(const struct tb_model_meta *m)
+{
+    struct tb_analysis_config c = {.gate_db = -90.0F,
+                                   .n_fft = 256,
+                                   .reference_db = (float)m->loudness_reference_db,
+                                   .floor_db = (float)m->loudness_floor_db};
+    while (c.n_fft < (unsigned)m->loudness_n_fft && c.n_fft < TB_ANALYSIS_MAX_FFT)
+        c.n_fft *= 2;
+    if (m->loudness_kind == TB_LOUDNESS_MAGENTA_V2)
+        c.loudness = TB_ANALYSIS_MAGENTA_V2;
+    else if (m->loudness_kind == TB_LOUDNESS_RMS)
+        c.loudness = TB_ANALYSIS_RMS;
+    return c;
+}
+
 void tb_neural_spec_of(const struct tb_model_file *file, struct tb_neural_spec *s)
 {
     const struct tb_model_meta *m = &file->meta;
@@ -71,6 +87,7 @@ void tb_neural_spec_of(const struct tb_model_file *file, struct tb_neural_spec *
         .low_db = (float)m->loudness_low_db,
         .high_db = (float)m->loudness_high_db,
         .levels = interpolations[m->interpolation_level],
+        .hearing = hearing_of(m),
         .n_harmonics = (unsigned)m->n_harmonics,
         .n_bands = (unsigned)m->n_bands,
         .n_tables = (unsigned)m->n_tables,
