@@ -114,6 +114,8 @@ static void controller(struct tb_engine *e, const struct tb_event *event)
 static void set_device(struct tb_engine *e, unsigned id, float value)
 {
     e->device[id] = value;
+    if (id == TB_P_MPE_LOWER || id == TB_P_MPE_UPPER)
+        memset(e->performance.channel, 0, sizeof e->performance.channel);
     if (id == TB_P_ENGINE_VOICES)
         tb_engine_trim_polyphony(e, (unsigned)value);
     for (unsigned i = 0; i < 2; i++)

@@ -11,6 +11,7 @@ enum { CC_INCREMENT = 96, CC_DECREMENT, CC_NRPN_FINE, CC_NRPN, CC_RPN_FINE, CC_R
 enum { CC_SOUND_OFF = 120, CC_RESET = 121, CC_LOCAL = 122, CC_NOTES_OFF = 123 };
 enum { SYSEX = 0xf0, SYSEX_END = 0xf7, REAL_TIME = 0xf8, SYSTEM_RESET = 0xff };
 enum { NO_RPN = 0x3fff, RPN_BEND_RANGE = 0, MAX_BEND_RANGE = 12, START_BEND_RANGE = 2 };
+enum { RPN_MPE = 6, MPE_CHANNELS = 14, MAX_MPE_BEND = 96 };
 
 void tb_midi_init(struct tb_midi_parser *p, tb_midi_sink *sink, void *context, uint8_t *sysex,
                   size_t sysex_max)
@@ -56,10 +57,38 @@ void tb_midi_flush(struct tb_midi_parser *p)
                     (float)c->coarse[p->wait_controller] / 127.0f);
 }
 
+static bool is_member(const struct tb_midi_parser *p, unsigned ch)
+{
+    return (ch >= 1 && ch <= p->mpe_lower) || (ch <= 14 && ch + p->mpe_upper >= 15);
+}
+
+/* MPE Configuration Message: the first or the last channel takes n members for its zone; what the
+ * other zone had of them it loses. */
+static void set_zone(struct tb_midi_parser *p, uint8_t ch, uint8_t n)
+{
+    if (ch != 0 && ch != 15)
+        return;
+    uint8_t *own = ch == 0 ? &p->mpe_lower : &p->mpe_upper;
+    uint8_t *other = ch == 0 ? &p->mpe_upper : &p->mpe_lower;
+    *own = n < 15 ? n : 15;
+    const int room = MPE_CHANNELS - *own;
+    if (*other > room)
+        *other = (uint8_t)(room > 0 ? room : 0);
+    emit(p, TB_EVENT_PARAM, ch, 0, TB_P_MPE_LOWER, (float)p->mpe_lower);
+    emit(p, TB_EVENT_PARAM, ch, 0, TB_P_MPE_UPPER, (float)p->mpe_upper);
+}
+
 static void set_bend_range(struct tb_midi_parser *p, uint8_t ch, int semitones)
 {
     if (semitones < 0)
         semitones = 0;
+    if (is_member(p, ch)) {
+        if (semitones > MAX_MPE_BEND)
+            semitones = MAX_MPE_BEND;
+        p->channels[ch].bend_range = (uint8_t)semitones;
+        emit(p, TB_EVENT_PARAM, ch, 0, TB_P_MPE_BEND, (float)semitones);
+        return;
+    }
     if (semitones > MAX_BEND_RANGE)
         semitones = MAX_BEND_RANGE;
     p->channels[ch].bend_range = (uint8_t)semitones;
@@ -104,6 +133,8 @@ static bool select_controller(struct tb_midi_parser *p, uint8_t ch, uint8_t numb
     case CC_DATA:
         if (c->rpn == RPN_BEND_RANGE)
             set_bend_range(p, ch, value);
+        else if (c->rpn == RPN_MPE)
+            set_zone(p, ch, value);
         return c->rpn != NO_RPN;
     case CC_DATA_FINE: /* cents of the bend range: the DX7 knows whole semitones */
         return true;
@@ -173,7 +204,7 @@ static void channel_message(struct tb_midi_parser *p)
         type == CONTROLLER && p->waiting && ch == p->wait_channel && a == p->wait_controller + 32;
     if (!completes)
         tb_midi_flush(p);
-    if (p->only_channel != 0 && p->only_channel != ch + 1U)
+    if (p->only_channel != 0 && p->only_channel != ch + 1U && !is_member(p, ch))
         return;
     if (type == NOTE_ON && b > 0) {
         emit(p, TB_EVENT_NOTE_ON, ch, a, 0, (float)b);

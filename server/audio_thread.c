@@ -285,6 +285,8 @@ static void report(struct tb_audio_thread *t, uint32_t n, float load)
     frame.frame = t->frames;
     frame.n_frames = (uint16_t)n;
     frame.load = load;
+    if (current(t)->driver->realtime)
+        tb_engine_load(t->engine, load);
     frame.late = (uint32_t)atomic_load_explicit(&a->late, memory_order_relaxed);
     (void)tb_ring_push(t->frames_ring, &frame);
     t->frames += n;

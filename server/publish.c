@@ -21,6 +21,7 @@ enum {
     SCOPE = 1024,
     MAX_PCM = 4096,
     NOTES = 64,
+    PICTURES = TB_TOPIC_TELEMETRY | TB_TOPIC_NEURAL | TB_TOPIC_SCOPE,
 };
 
 struct head {
@@ -54,11 +55,11 @@ struct tb_publish {
     struct tb_programs *programs;
     struct tb_frame frames[TB_FRAMES]; /* since the last telemetry message */
     size_t n_frames;
-    uint32_t sequence[4]; /* by kind */
+    uint32_t sequence[5]; /* by kind */
     uint64_t pcm_position;
     bool listening;
     int64_t next_frame_ns, next_status_ns;
-    int64_t frame_gap_ns; /* the earliest for the next frame */
+    int64_t frame_gap_ns;  /* the earliest for the next frame */
     pthread_mutex_t mutex; /* of all below */
     float loads[LOADS];    /* of the last blocks */
     size_t n_loads, load_at;
@@ -186,6 +187,33 @@ static void send_telemetry(struct tb_publish *publish)
     t.voices = last->voices;
     tb_ws_publish(publish->web->ws, TB_TOPIC_TELEMETRY, &t,
                   sizeof t - (MAX_POINTS - t.head.count) * sizeof t.points[0]);
+}
+
+/* Binary message 4. */
+struct neural {
+    struct head head;
+    uint8_t family, n_harmonics, n_bands, n_tables;
+    float f0_hz, loudness_db, confidence, input_db, input_f0_hz;
+    uint8_t view[TB_MAX_VIEW];
+};
+_Static_assert(sizeof(struct neural) == 32 + TB_MAX_VIEW, "laid out as API.md says");
+
+static void send_neural(struct tb_publish *publish)
+{
+    const struct tb_frame_neural *f = &publish->frames[publish->n_frames - 1].neural;
+    const size_t count = (size_t)f->n_harmonics + f->n_bands + f->n_tables;
+    struct neural m = {.head = {4, 1, (uint16_t)count, publish->sequence[4]++},
+                       .family = f->family,
+                       .n_harmonics = f->n_harmonics,
+                       .n_bands = f->n_bands,
+                       .n_tables = f->n_tables,
+                       .f0_hz = f->pitch_hz,
+                       .loudness_db = f->loudness_db,
+                       .confidence = f->confidence,
+                       .input_db = f->input_db,
+                       .input_f0_hz = f->input_f0_hz};
+    memcpy(m.view, f->view, count < TB_MAX_VIEW ? count : TB_MAX_VIEW);
+    tb_ws_publish(publish->web->ws, TB_TOPIC_NEURAL, &m, sizeof m - TB_MAX_VIEW + count);
 }
 
 static uint32_t tap_sample(const struct tb_tap *tap, uint64_t at)
@@ -320,7 +348,7 @@ static int64_t frame_due_ns(const struct tb_publish *publish)
 
 static void send_pictures(struct tb_publish *publish, unsigned topics, int64_t now)
 {
-    if (!(topics & (TB_TOPIC_TELEMETRY | TB_TOPIC_SCOPE))) {
+    if (!(topics & PICTURES)) {
         publish->n_frames = 0;
         return;
     }
@@ -333,6 +361,8 @@ static void send_pictures(struct tb_publish *publish, unsigned topics, int64_t n
     publish->frame_gap_ns = now + FRAME_US * 1000LL / 2;
     if (topics & TB_TOPIC_TELEMETRY && publish->n_frames)
         send_telemetry(publish);
+    if (topics & TB_TOPIC_NEURAL && publish->n_frames)
+        send_neural(publish);
     publish->n_frames = 0;
     if (topics & TB_TOPIC_SCOPE)
         send_scope(publish);
@@ -357,7 +387,7 @@ int64_t tb_publish_tick(struct tb_publish *publish)
         return NOTE_US;
     if (topics & TB_TOPIC_LISTEN)
         return LISTEN_US;
-    if (!(topics & (TB_TOPIC_TELEMETRY | TB_TOPIC_SCOPE)))
+    if (!(topics & PICTURES))
         return topics & TB_TOPIC_NOTES ? FRAME_US / 2 : IDLE_US;
     int64_t left_us = (frame_due_ns(publish) - tb_now_ns()) / 1000;
     return left_us > 0 ? left_us : 1;

@@ -101,6 +101,13 @@ void tb_ws_recount(struct tb_ws *ws)
     atomic_store(&ws->clients, clients);
 }
 
+static enum tb_picture picture_of(enum tb_topic topic)
+{
+    return topic == TB_TOPIC_SCOPE    ? TB_PICTURE_SCOPE
+           : topic == TB_TOPIC_NEURAL ? TB_PICTURE_NEURAL
+                                      : TB_PICTURE_TELEMETRY;
+}
+
 void tb_ws_publish(struct tb_ws *ws, enum tb_topic topic, const void *data, size_t size)
 {
     struct tb_message *message = tb_message_new(data, size, true);
@@ -110,7 +117,7 @@ void tb_ws_publish(struct tb_ws *ws, enum tb_topic topic, const void *data, size
         if (topic == TB_TOPIC_LISTEN)
             tb_session_pcm(s, message);
         else
-            tb_session_newest(s, topic == TB_TOPIC_SCOPE ? &s->scope : &s->telemetry, message);
+            tb_session_newest(s, &s->newest[picture_of(topic)], message);
     }
     tb_message_drop(message);
 }

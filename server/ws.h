@@ -20,10 +20,11 @@ enum tb_topic {
     TB_TOPIC_SCOPE = 64,
     TB_TOPIC_LISTEN = 128,
     TB_TOPIC_MODELS = 256,
+    TB_TOPIC_NEURAL = 512,
 };
 
 /* WebSocket by libwebsockets, one thread. Text is queued per client and never lost (a client that
- * cannot follow is dropped); of telemetry and scope only the newest waits. */
+ * cannot follow is dropped); of telemetry, neural views and scope only the newest waits. */
 struct tb_ws;
 struct tb_web;
 

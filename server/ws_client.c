@@ -24,8 +24,10 @@ void tb_message_drop(struct tb_message *message)
 
 bool tb_session_waits(const struct tb_session *session)
 {
-    return session->n || session->pcm_n || session->telemetry || session->scope ||
-           session->close_code;
+    bool pictures = false;
+    for (int i = 0; i < TB_N_PICTURES; i++)
+        pictures = pictures || session->newest[i];
+    return session->n || session->pcm_n || pictures || session->close_code;
 }
 
 static void want_write(struct tb_session *session)
@@ -83,12 +85,10 @@ static struct tb_message *take(struct tb_session *session)
         message = session->pcm[session->pcm_first];
         session->pcm_first = (session->pcm_first + 1) % TB_WS_PCM;
         session->pcm_n--;
-    } else if (session->telemetry) {
-        message = session->telemetry;
-        session->telemetry = NULL;
-    } else if (session->scope) {
-        message = session->scope;
-        session->scope = NULL;
+    }
+    for (int i = 0; i < TB_N_PICTURES && !message; i++) {
+        message = session->newest[i];
+        session->newest[i] = NULL;
     }
     return message;
 }

@@ -22,7 +22,7 @@ static const struct {
 } topic_names[] = {
     {"state", TB_TOPIC_STATE},   {"notes", TB_TOPIC_NOTES},   {"patches", TB_TOPIC_PATCHES},
     {"status", TB_TOPIC_STATUS}, {"jobs", TB_TOPIC_JOBS},     {"telemetry", TB_TOPIC_TELEMETRY},
-    {"scope", TB_TOPIC_SCOPE},   {"models", TB_TOPIC_MODELS},
+    {"scope", TB_TOPIC_SCOPE},   {"models", TB_TOPIC_MODELS}, {"neural", TB_TOPIC_NEURAL},
 };
 
 static struct tb_control *control_of(const struct tb_session *session)

@@ -30,6 +30,9 @@ struct tb_message {
     unsigned char data[]; /* LWS_PRE bytes for the frame's head, then size bytes */
 };
 
+/* Topics of which only the newest message waits, in the order in which they go out. */
+enum tb_picture { TB_PICTURE_TELEMETRY, TB_PICTURE_NEURAL, TB_PICTURE_SCOPE, TB_N_PICTURES };
+
 /* One client. Service thread only. */
 struct tb_session {
     struct tb_ws *ws;
@@ -51,7 +54,7 @@ struct tb_session {
     unsigned first, n;
     struct tb_message *pcm[TB_WS_PCM];
     unsigned pcm_first, pcm_n;
-    struct tb_message *telemetry, *scope;
+    struct tb_message *newest[TB_N_PICTURES];
 };
 
 struct tb_post;

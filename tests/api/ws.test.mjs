@@ -181,13 +181,18 @@ test('a player who does not answer pings falls silent', { timeout: 20000 }, asyn
 });
 
 test('pictures and sound', async () => {
-    const c = await Socket.open(d, { topics: ['telemetry', 'scope', 'status'] });
+    const c = await Socket.open(d, { topics: ['telemetry', 'neural', 'scope', 'status'] });
     await c.ask({ type: 'listen', on: true });
     await c.ask({ type: 'note', on: true, key: 69, velocity: 120 });
     await sleep(1200);
     await c.ask({ type: 'release' });
     const kind = (k) => c.binary.filter((m) => m.data[0] === k).map((m) => m.data);
-    const [telemetry, pcm, scope] = [kind(1), kind(2), kind(3)];
+    const [telemetry, pcm, scope, neural] = [kind(1), kind(2), kind(3), kind(4)];
+    assert.ok(neural.length >= 28, `${neural.length} neural views`);
+    assert.ok(
+        neural.every((m) => m.length === 32 + m.readUInt16LE(2) && m[8] === 0),
+        'a DX7 voice has no network to look at',
+    );
     assert.ok(telemetry.length >= 28 && telemetry.length <= 45, `${telemetry.length} frames`);
     assert.ok(scope.length >= 28);
     const t = telemetry.at(-2);

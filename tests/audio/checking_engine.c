@@ -121,6 +121,12 @@ void tb_engine_telemetry(const struct tb_engine *engine, struct tb_frame *frame)
     (void)engine, (void)frame;
 }
 
+void tb_engine_load(struct tb_engine *engine, float load)
+{
+    (void)engine;
+    (void)load;
+}
+
 bool tb_engine_notice(struct tb_engine *engine, struct tb_notice *notice)
 {
     (void)engine, (void)notice;
