@@ -45,7 +45,8 @@ void tb_api_state_patch(struct tb_request *request)
     answer_state(request, status, &err);
 }
 
-void tb_api_state_load(struct tb_request *request)
+static void load_patch(struct tb_request *request, bool may_wait,
+                       void (*later)(struct tb_request *request))
 {
     char uuid[TB_UUID] = "";
     struct tb_error err;
@@ -53,8 +54,36 @@ void tb_api_state_load(struct tb_request *request)
     if (status == TB_OK)
         status = tb_json_text(request->json, "uuid", uuid, sizeof uuid, &err);
     if (status == TB_OK)
-        status = tb_load_patch(request->web, request->store, uuid, &err);
+        status = tb_load_patch(request->web, request->store, uuid, may_wait, &err);
+    if (status == TB_EUNSUPPORTED && !may_wait)
+        tb_load_request(request, later);
+    else
+        answer_state(request, status, &err);
+}
+
+static void load_patch_later(struct tb_request *request)
+{
+    load_patch(request, true, NULL);
+}
+
+void tb_api_state_load(struct tb_request *request)
+{
+    load_patch(request, false, load_patch_later);
+}
+
+static void choose_models(struct tb_request *request)
+{
+    struct tb_model_choice choice;
+    struct tb_error err;
+    enum tb_status status = tb_model_choice_read(request->json, &choice, &err);
+    if (status == TB_OK)
+        status = tb_load_models(request->web, request->store, &choice, &err);
     answer_state(request, status, &err);
+}
+
+void tb_api_state_model(struct tb_request *request)
+{
+    tb_load_request(request, choose_models);
 }
 
 void tb_api_state_undo(struct tb_request *request)
@@ -71,7 +100,7 @@ void tb_api_state_redo(struct tb_request *request)
     answer_state(request, status, &err);
 }
 
-void tb_api_state_compare(struct tb_request *request)
+static void compare(struct tb_request *request)
 {
     bool on = false;
     struct tb_error err;
@@ -79,8 +108,16 @@ void tb_api_state_compare(struct tb_request *request)
     if (status == TB_OK)
         status = tb_json_bool(request->json, "on", &on, &err);
     if (status == TB_OK)
-        status = tb_control_compare(request->web->control, on, &err);
+        status = tb_load_compare(request->web, request->store, on, &err);
     answer_state(request, status, &err);
+}
+
+void tb_api_state_compare(struct tb_request *request)
+{
+    if (tb_load_compare_waits(request->web))
+        tb_load_request(request, compare);
+    else
+        compare(request);
 }
 
 static void answer_saved(struct tb_request *request, struct tb_patch *patch, unsigned status)

@@ -89,6 +89,12 @@ void tb_control_mirror(struct tb_control *control)
     memcpy(slot->patch_uuid, control->uuid, sizeof slot->patch_uuid);
     atomic_store(&slot->revision, control->revision);
     atomic_store(&slot->modified, control->modified);
+    atomic_store(&slot->missing, control->missing[0] | (uint32_t)control->missing[1] << 1);
+    for (int i = 0; i < 2; i++) {
+        memcpy(slot->models[i].uuid, control->models[i].uuid, sizeof slot->models[i].uuid);
+        memcpy(slot->models[i].sha256, control->models[i].sha256, sizeof slot->models[i].sha256);
+        memcpy(slot->models[i].name, control->models[i].name, sizeof slot->models[i].name);
+    }
     for (size_t i = 0; i < TB_N_PARAMS; i++)
         atomic_store_explicit(&slot->values[i], control->values[i], memory_order_relaxed);
     atomic_store(&c->version,
@@ -98,6 +104,9 @@ void tb_control_mirror(struct tb_control *control)
 void tb_control_recount(struct tb_control *control)
 {
     control->modified = control->uuid[0] == '\0';
+    for (int i = 0; i < 2; i++) /* another version of a model is the same model */
+        control->modified = control->modified ||
+                            strcmp(control->models[i].uuid, control->saved_models[i].uuid) != 0;
     for (size_t i = 0; i < TB_N_PARAMS && !control->modified; i++)
         control->modified =
             tb_params[i].owner == TB_OWNER_PATCH && control->values[i] != control->saved[i];
@@ -149,7 +158,9 @@ static enum tb_status end_compare(struct tb_control *control, struct tb_error *e
 {
     if (!control->comparing)
         return TB_OK;
-    enum tb_status status = tb_control_send_image(control->web, control->values, err);
+    struct tb_model_ref models[2];
+    tb_control_present(control, models); /* prepared when the comparison began */
+    enum tb_status status = tb_control_send_image(control->web, control->values, models, err);
     if (status == TB_OK)
         control->comparing = false;
     return status;
@@ -167,6 +178,7 @@ static enum tb_status apply(struct tb_control *control, struct tb_change *change
         return status;
     for (size_t i = 0; i < n; i++)
         control->values[changes[i].id] = changes[i].after;
+    control->following = false;
     tb_control_recount(control);
     tb_control_mirror(control);
     for (size_t i = 0; i < n; i++)

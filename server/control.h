@@ -39,11 +39,23 @@ enum tb_status tb_control_set(struct tb_control *control, const struct tb_edit *
 enum tb_status tb_control_set_json(struct tb_control *control, json_t *values, uint32_t client,
                                    struct tb_error *err);
 
+/* models: the patch's own as they were found and prepared (loader.h). */
 enum tb_status tb_control_load(struct tb_control *control, const struct tb_patch *patch,
-                               struct tb_error *err);
+                               const struct tb_model_ref models[2], struct tb_error *err);
+/* The working copy through other models, found and prepared. */
+enum tb_status tb_control_models(struct tb_control *control, const struct tb_model_ref models[2],
+                                 struct tb_error *err);
+/* What it plays through, or with saved what its patch was stored with. Those that are missing are
+ * named all the same; missing may be NULL. */
+void tb_control_get_models(struct tb_control *control, bool saved, struct tb_model_ref models[2],
+                           bool missing[2]);
 enum tb_status tb_control_undo(struct tb_control *control, struct tb_error *err);
 enum tb_status tb_control_redo(struct tb_control *control, struct tb_error *err);
-enum tb_status tb_control_compare(struct tb_control *control, bool on, struct tb_error *err);
+/* models: prepared, of the patch as stored (on) or of the working copy. */
+enum tb_status tb_control_compare(struct tb_control *control, bool on,
+                                  const struct tb_model_ref models[2], struct tb_error *err);
+/* Is it the patch of that uuid, without edits of its own, whose stored state has moved on? */
+bool tb_control_follows(struct tb_control *control, const char *uuid);
 
 /* Notes, bend, controllers. The stamp is set here. */
 enum tb_status tb_control_event(struct tb_control *control, const struct tb_event *event,
@@ -76,8 +88,9 @@ enum tb_status tb_control_save(struct tb_control *control, struct tb_store *stor
                                struct tb_error *err);
 void tb_control_save_failed(struct tb_control *control);
 
-/* The values as a sealed memfd over the link; waits for the answer. */
+/* The values as a sealed memfd over the link, with models that are prepared; waits for the answer.
+ */
 enum tb_status tb_control_send_image(struct tb_web *web, const float values[TB_N_PARAMS],
-                                     struct tb_error *err);
+                                     const struct tb_model_ref models[2], struct tb_error *err);
 
 #endif

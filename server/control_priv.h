@@ -19,6 +19,7 @@ struct tb_control {
     struct tb_model_ref saved_models[2]; /* of the patch as stored */
     bool missing[2];                     /* the working copy's, and not there */
     bool modified, comparing;
+    bool following; /* modified only because the stored patch moved on: to be loaded again */
     struct tb_history history;
     int64_t dirty_ns; /* first change since the last state was saved, 0 none */
 };
@@ -37,6 +38,7 @@ void tb_control_recount(struct tb_control *control); /* modified := values diffe
 void tb_control_mirror(struct tb_control *control);  /* everything into shared memory */
 void tb_control_dirty(struct tb_control *control);
 void tb_control_tell_state(struct tb_control *control); /* the whole state to subscribers */
+void tb_control_present(const struct tb_control *control, struct tb_model_ref models[2]);
 void tb_control_take(struct tb_control *control, const struct tb_patch *patch);
 json_t *tb_control_state_json(struct tb_control *control);
 /* Pushes values as parameter events where they differ from old (NULL: all). */

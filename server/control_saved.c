@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/control_priv.h"
+#include "server/loader.h"
+#include "server/log.h"
+#include "server/patch_json.h"
 #include "server/shm.h"
 #include "server/web.h"
 
@@ -7,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The last state in the store: {"patch":uuid,"values":{key:number}}, so that it survives changes of
- * the table. */
+/* The last state in the store: {"patch":uuid,"values":{key:number},"models":[A,B]}, so that it
+ * survives changes of the table. */
 static const char setting[] = "state";
 
 int tb_control_save_due_ms(struct tb_control *control, int after_ms)
@@ -39,7 +42,9 @@ enum tb_status tb_control_save(struct tb_control *control, struct tb_store *stor
     for (size_t i = 0; i < TB_N_PARAMS; i++)
         (void)json_object_set_new(values, tb_params[i].key,
                                   json_real(tb_control_decimal(control->values[i])));
-    json_t *state = json_pack("{s:s, s:o}", "patch", control->uuid, "values", values);
+    json_t *state = json_pack("{s:s, s:o, s:[o, o]}", "patch", control->uuid, "values", values,
+                              "models", tb_model_ref_to_json(&control->models[0]),
+                              tb_model_ref_to_json(&control->models[1]));
     tb_control_unlock(control);
     char *text = state ? json_dumps(state, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(state);
@@ -74,6 +79,12 @@ static enum tb_status resume(struct tb_control *control, struct tb_store *store,
         (void)tb_param_check((enum tb_param)i, (double)atomic_load(&c->values[i]),
                              &control->values[i], NULL);
     take_patch(control, store, uuid);
+    for (int i = 0; i < 2; i++) { /* they play on, even one whose file is gone */
+        memcpy(control->models[i].uuid, c->models[i].uuid, sizeof control->models[i].uuid);
+        memcpy(control->models[i].sha256, c->models[i].sha256, sizeof control->models[i].sha256);
+        memcpy(control->models[i].name, c->models[i].name, sizeof control->models[i].name);
+        control->missing[i] = atomic_load(&c->missing) >> i & 1;
+    }
     tb_control_recount(control);
     tb_control_mirror(control);
     tb_control_dirty(control); /* the old web role may not have saved it */
@@ -87,6 +98,18 @@ static void read_values(struct tb_control *control, const json_t *values)
         if (json_is_number(value))
             (void)tb_param_check((enum tb_param)i, json_number_value(value), &control->values[i],
                                  NULL);
+    }
+}
+
+static void read_models(struct tb_control *control, const json_t *models)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct tb_model_ref *ref = &control->models[i];
+        const json_t *json = json_array_get(models, i);
+        memset(ref, 0, sizeof *ref);
+        if (json_is_object(json) &&
+            tb_model_ref_from_json(i ? "model_b" : "model", json, ref, NULL) != TB_OK)
+            memset(ref, 0, sizeof *ref);
     }
 }
 
@@ -105,6 +128,7 @@ static bool read_last(struct tb_control *control, struct tb_store *store)
     if (found) {
         take_patch(control, store, uuid ? uuid : "");
         read_values(control, values);
+        read_models(control, json_object_get(state, "models"));
     }
     json_decref(state);
     return found;
@@ -125,6 +149,25 @@ static void read_first(struct tb_control *control, struct tb_store *store)
     for (size_t i = 0; i < TB_N_PARAMS; i++)
         if (tb_params[i].owner == TB_OWNER_PATCH)
             control->values[i] = control->saved[i];
+    memcpy(control->models, control->saved_models, sizeof control->models);
+}
+
+/* One that is not here any more, or cannot be built, is named but silent: plain FM plays. */
+static void prepare_models(struct tb_control *control, struct tb_store *store)
+{
+    for (int i = 0; i < 2; i++) {
+        struct tb_model_ref wanted[2] = {{"", "", ""}, {"", "", ""}}, found[2];
+        struct tb_error err;
+        wanted[0] = control->models[i];
+        if (!wanted[0].uuid[0])
+            continue;
+        control->missing[i] =
+            tb_load_prepare(control->web, store, wanted, true, found, &err) != TB_OK;
+        if (control->missing[i])
+            tb_log("%s", err.text);
+        else
+            control->models[i] = found[0];
+    }
 }
 
 enum tb_status tb_control_restore(struct tb_control *control, struct tb_store *store,
@@ -134,9 +177,12 @@ enum tb_status tb_control_restore(struct tb_control *control, struct tb_store *s
         return resume(control, store, err);
     if (!read_last(control, store))
         read_first(control, store);
+    prepare_models(control, store);
     tb_control_recount(control);
     tb_control_mirror(control);
-    enum tb_status status = tb_control_send_image(control->web, control->values, err);
+    struct tb_model_ref models[2];
+    tb_control_present(control, models);
+    enum tb_status status = tb_control_send_image(control->web, control->values, models, err);
     float sent[TB_N_PARAMS]; /* an image carries the patch; the device's own values follow */
     for (size_t i = 0; i < TB_N_PARAMS; i++)
         sent[i] = tb_params[i].owner == TB_OWNER_PATCH ? control->values[i] : NAN;

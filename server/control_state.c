@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/control_priv.h"
 #include "server/link_client.h"
+#include "server/loader.h"
 #include "server/patch_json.h"
 #include "server/shm.h"
 #include "server/web.h"
@@ -13,10 +14,12 @@
 #include <unistd.h>
 
 enum tb_status tb_control_send_image(struct tb_web *web, const float values[TB_N_PARAMS],
-                                     struct tb_error *err)
+                                     const struct tb_model_ref models[2], struct tb_error *err)
 {
     struct tb_patch_image image = {.magic = TB_PATCH_MAGIC, .n_params = TB_N_PARAMS};
     memcpy(image.values, values, sizeof image.values);
+    for (int i = 0; i < 2; i++)
+        memcpy(image.models[i], models[i].sha256, sizeof image.models[i]);
     int fd = memfd_create("patch", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0 || write(fd, &image, sizeof image) != (ssize_t)sizeof image ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)) {
@@ -49,39 +52,79 @@ void tb_control_take(struct tb_control *control, const struct tb_patch *patch)
     memcpy(control->name, patch->name, sizeof control->name);
     memcpy(control->category, patch->category, sizeof control->category);
     control->revision = patch->revision;
+    memcpy(control->saved_models, patch->models, sizeof control->saved_models);
     tb_control_values_of(patch, control->saved);
 }
 
-static enum tb_status load(struct tb_control *control, const struct tb_patch *patch,
-                           struct tb_error *err)
+enum tb_status tb_control_load(struct tb_control *control, const struct tb_patch *patch,
+                               const struct tb_model_ref models[2], struct tb_error *err)
 {
     float values[TB_N_PARAMS];
+    tb_control_lock(control);
     memcpy(values, control->values, sizeof values);
     tb_control_values_of(patch, values);
-    enum tb_status status = tb_control_send_image(control->web, values, err);
-    if (status != TB_OK)
-        return status;
-    tb_control_take(control, patch);
-    memcpy(control->values, values, sizeof values);
-    control->comparing = false;
-    control->modified = false;
-    tb_history_clear(&control->history);
-    tb_control_mirror(control);
-    tb_control_dirty(control);
-    tb_control_tell_state(control);
-    return TB_OK;
-}
-
-enum tb_status tb_control_load(struct tb_control *control, const struct tb_patch *patch,
-                               struct tb_error *err)
-{
-    tb_control_lock(control);
-    enum tb_status status = load(control, patch, err);
+    enum tb_status status = tb_control_send_image(control->web, values, models, err);
+    if (status == TB_OK) {
+        tb_control_take(control, patch);
+        memcpy(control->values, values, sizeof values);
+        memcpy(control->models, models, sizeof control->models);
+        memset(control->missing, 0, sizeof control->missing);
+        control->comparing = false;
+        control->modified = false;
+        tb_history_clear(&control->history);
+        tb_control_mirror(control);
+        tb_control_dirty(control);
+        tb_control_tell_state(control);
+    }
     tb_control_unlock(control);
     return status;
 }
 
-enum tb_status tb_control_compare(struct tb_control *control, bool on, struct tb_error *err)
+enum tb_status tb_control_models(struct tb_control *control, const struct tb_model_ref models[2],
+                                 struct tb_error *err)
+{
+    tb_control_lock(control);
+    enum tb_status status = tb_control_send_image(control->web, control->values, models, err);
+    if (status == TB_OK) {
+        memcpy(control->models, models, sizeof control->models);
+        memset(control->missing, 0, sizeof control->missing);
+        control->comparing = false;
+        tb_control_recount(control);
+        tb_control_mirror(control);
+        tb_control_dirty(control);
+        tb_control_tell_state(control);
+    }
+    tb_control_unlock(control);
+    return status;
+}
+
+void tb_control_get_models(struct tb_control *control, bool saved, struct tb_model_ref models[2],
+                           bool missing[2])
+{
+    tb_control_lock(control);
+    memcpy(models, saved ? control->saved_models : control->models, sizeof control->models);
+    if (missing)
+        memcpy(missing, control->missing, sizeof control->missing);
+    tb_control_unlock(control);
+}
+
+/* What is to be sent of models: those that are missing are not. */
+void tb_control_present(const struct tb_control *control, struct tb_model_ref models[2])
+{
+    for (int i = 0; i < 2; i++)
+        models[i] = control->missing[i] ? (struct tb_model_ref){0} : control->models[i];
+}
+
+bool tb_control_follows(struct tb_control *control, const char *uuid)
+{
+    tb_control_lock(control);
+    bool follows = control->following && strcmp(control->uuid, uuid) == 0;
+    tb_control_unlock(control);
+    return follows;
+}
+
+enum tb_status tb_control_compare(struct tb_control *control, bool on,
+                                  const struct tb_model_ref models[2], struct tb_error *err)
 {
     enum tb_status status = TB_OK;
     tb_control_lock(control);
@@ -92,7 +135,7 @@ enum tb_status tb_control_compare(struct tb_control *control, bool on, struct tb
         for (size_t i = 0; i < TB_N_PARAMS; i++)
             values[i] =
                 on && tb_params[i].owner == TB_OWNER_PATCH ? control->saved[i] : control->values[i];
-        status = tb_control_send_image(control->web, values, err);
+        status = tb_control_send_image(control->web, values, models, err);
         if (status == TB_OK) {
             control->comparing = on;
             tb_control_tell_state(control);
@@ -188,6 +231,7 @@ enum tb_status tb_control_fill(struct tb_control *control, struct tb_patch *patc
         (void)strncpy(values[n].key, tb_params[i].key, sizeof values[n].key - 1);
         values[n++].value = tb_control_decimal(control->values[i]);
     }
+    memcpy(patch->models, control->models, sizeof patch->models);
     tb_control_unlock(control);
     free(patch->values);
     patch->values = values;
@@ -206,23 +250,34 @@ void tb_control_adopt(struct tb_control *control, const struct tb_patch *patch)
     tb_control_unlock(control);
 }
 
+/* Following failed: it is a modified copy now, and everybody is told so. */
+static void stay(struct tb_control *control)
+{
+    tb_control_lock(control);
+    tb_control_tell_state(control);
+    tb_control_unlock(control);
+}
+
 void tb_control_patch_changed(struct tb_control *control, const struct tb_patch *patch, bool saved)
 {
-    struct tb_error err;
+    bool follow = false;
     tb_control_lock(control);
     if (!strcmp(control->uuid, patch->uuid)) {
-        bool follow = !saved && !control->modified && !control->comparing;
+        follow = !saved && !control->modified && !control->comparing;
         tb_control_take(control, patch);
         tb_control_recount(control);
-        if (follow && control->modified && load(control, patch, &err) == TB_OK) {
-            tb_control_unlock(control);
-            return;
-        }
+        follow = control->following = follow && control->modified;
         tb_control_mirror(control);
         tb_control_dirty(control);
-        tb_control_tell_state(control);
+        if (!follow)
+            tb_control_tell_state(control);
     }
     tb_control_unlock(control);
+    struct tb_error err;
+    if (follow && (patch->models[0].uuid[0] || patch->models[1].uuid[0]))
+        tb_load_follow(control->web, patch->uuid); /* the store thread has no time for models */
+    else if (follow && tb_control_load(control, patch, patch->models, &err) != TB_OK)
+        stay(control);
 }
 
 void tb_control_patch_deleted(struct tb_control *control, const char *uuid)

@@ -192,17 +192,23 @@ static void dispatch(struct tb_http *http, struct tb_request *request)
     if (route->where == TB_WHERE_NOW) {
         request->store = http->web->reader;
         route->handler(request);
-        return;
+        request->store = NULL;
+        if (!request->later)
+            return;
     }
-    bool slow = route->where == TB_WHERE_SLOW;
-    request->task.run = slow ? run_slow : run_on_store;
-    request->task.done = slow ? NULL : done_on_store;
-    request->task.alone = route->where == TB_WHERE_ALONE;
+    bool slow = route->where == TB_WHERE_SLOW, later = request->later != NULL;
+    if (!later) {
+        request->task.run = slow ? run_slow : run_on_store;
+        request->task.done = slow ? NULL : done_on_store;
+        request->task.alone = route->where == TB_WHERE_ALONE;
+    }
     request->working = true;
     set_deadline(http, request->connection, 0);
     MHD_suspend_connection(request->connection);
-    enum tb_status status = slow ? tb_pool_submit(http->web->pool, &request->task)
-                                 : tb_writer_submit(http->web->writer, &request->task, MAX_QUEUED);
+    enum tb_status status = later ? tb_pool_submit(http->web->loads, &request->task)
+                            : slow
+                                ? tb_pool_submit(http->web->pool, &request->task)
+                                : tb_writer_submit(http->web->writer, &request->task, MAX_QUEUED);
     if (status == TB_OK)
         return;
     tb_answer_problem(request, 503, "%s",

@@ -2,6 +2,8 @@
 #include "server/keeper.h"
 #include "dsp/alsa_cards.h"
 #include "dsp/clock.h"
+#include "dsp/neural.h"
+#include "server/instruments.h"
 #include "server/log.h"
 #include "server/program_loader.h"
 
@@ -25,10 +27,12 @@ struct keeper_choice {
 struct tb_keeper {
     struct tb_shm *shm;
     struct tb_audio_thread *thread;
-    pthread_mutex_t lock; /* engine and values; main and keeper threads */
+    pthread_mutex_t lock; /* engine and sound; main and keeper threads */
     struct tb_engine *engine;
-    float values[TB_N_PARAMS]; /* last loaded */
+    struct tb_keeper_sound sound; /* last loaded */
     bool loaded;
+    _Atomic uint32_t rate_hz; /* of engine */
+    struct tb_instruments *instruments;
 
     /* Keeper thread. */
     struct keeper_choice choice;
@@ -87,11 +91,13 @@ static struct tb_audio *open_choice(struct tb_keeper *k, char *why, size_t size,
     return device;
 }
 
-/* With the lock held. Device parameters reach the engine as events, the rest as a program. */
+/* With the lock held. Device parameters reach the engine as events, the rest as a program, which
+ * takes over both instruments in any case. */
 static enum tb_status send_values(struct tb_keeper *k, const float values[TB_N_PARAMS],
-                                  uint32_t after, struct tb_error *err)
+                                  struct tb_neural *neural[2], uint32_t after, struct tb_error *err)
 {
-    struct tb_program *program = tb_program_new(k->engine, values, err);
+    struct tb_program *program =
+        tb_program_new_neural(k->engine, values, neural[0], neural[1], err);
     if (!program)
         return err->status;
     for (int id = 0; id < TB_N_PARAMS; id++) {
@@ -107,45 +113,95 @@ static enum tb_status send_values(struct tb_keeper *k, const float values[TB_N_P
     return tb_fail(err, TB_EFULL, "the audio thread does not take its orders");
 }
 
-enum tb_status tb_keeper_load(struct tb_keeper *k, const float values[TB_N_PARAMS], uint32_t after,
-                              struct tb_error *err)
+/* What was prepared for the engine's rate; both or none. */
+static enum tb_status take_instruments(struct tb_keeper *k, const struct tb_keeper_sound *sound,
+                                       struct tb_neural *neural[2], struct tb_error *err)
 {
+    uint32_t rate_hz = atomic_load(&k->rate_hz);
+    enum tb_status status =
+        tb_instruments_take(k->instruments, sound->models[0], rate_hz, &neural[0], err);
+    neural[1] = NULL;
+    if (status == TB_OK)
+        status = tb_instruments_take(k->instruments, sound->models[1], rate_hz, &neural[1], err);
+    if (status != TB_OK)
+        tb_neural_free(neural[0]);
+    return status;
+}
+
+enum tb_status tb_keeper_load(struct tb_keeper *k, const struct tb_keeper_sound *sound,
+                              uint32_t after, struct tb_error *err)
+{
+    struct tb_neural *neural[2];
     (void)pthread_mutex_lock(&k->lock);
-    enum tb_status status = send_values(k, values, after, err);
+    enum tb_status status = take_instruments(k, sound, neural, err);
+    if (status == TB_OK)
+        status = send_values(k, sound->values, neural, after, err);
     if (status == TB_OK) {
-        memcpy(k->values, values, sizeof k->values);
+        k->sound = *sound;
         k->loaded = true;
     }
     (void)pthread_mutex_unlock(&k->lock);
     return status;
 }
 
-/* With the lock held. The old engine is retired by the audio thread. */
-static enum tb_status change_engine(struct tb_keeper *k, uint32_t rate_hz, struct tb_error *err)
+struct tb_instruments *tb_keeper_instruments(struct tb_keeper *k)
+{
+    return k->instruments;
+}
+
+/* Without the lock, because it takes its time: what plays, for another rate. A model that cannot be
+ * built leaves its place empty. */
+static void build_instruments(struct tb_keeper *k, uint32_t rate_hz, struct tb_neural *neural[2])
+{
+    struct tb_keeper_sound sound;
+    (void)pthread_mutex_lock(&k->lock);
+    sound = k->sound;
+    (void)pthread_mutex_unlock(&k->lock);
+    for (int i = 0; i < 2; i++) {
+        struct tb_error err;
+        if (tb_instruments_build(k->instruments, sound.models[i], rate_hz, &neural[i], &err) !=
+            TB_OK)
+            tb_log("audio: %s", err.text);
+    }
+}
+
+/* With the lock held. The old engine is retired by the audio thread. Takes over neural. */
+static enum tb_status change_engine(struct tb_keeper *k, uint32_t rate_hz,
+                                    struct tb_neural *neural[2], struct tb_error *err)
 {
     struct tb_engine *engine = engine_for(rate_hz, err);
+    if (engine && !tb_audio_thread_engine(k->thread, engine)) {
+        tb_engine_free(engine);
+        engine = NULL;
+        (void)tb_fail(err, TB_EFULL, "the audio thread does not take its orders");
+    }
+    float values[TB_N_PARAMS];
+    memcpy(values, k->sound.values, sizeof values);
+    bool known = tb_current_read(k->shm, values, NULL) == TB_OK || k->loaded;
+    if (!engine || !known) {
+        tb_neural_free(neural[0]);
+        tb_neural_free(neural[1]);
+    }
     if (!engine)
         return err->status;
-    if (!tb_audio_thread_engine(k->thread, engine)) {
-        tb_engine_free(engine);
-        return tb_fail(err, TB_EFULL, "the audio thread does not take its orders");
-    }
     k->engine = engine;
-    float values[TB_N_PARAMS];
-    memcpy(values, k->values, sizeof values);
-    bool known = tb_current_read(k->shm, values, NULL) == TB_OK || k->loaded;
+    atomic_store(&k->rate_hz, rate_hz);
     uint32_t now = atomic_load(&tb_shm_ring(k->shm, k->shm->commands)->read);
-    return known ? send_values(k, values, now, err) : TB_OK;
+    return known ? send_values(k, values, neural, now, err) : TB_OK;
 }
 
 /* Hands an open device to the audio thread, with the engine that its rate needs. */
 static enum tb_status play_on(struct tb_keeper *k, struct tb_audio *device, struct tb_error *err)
 {
     struct tb_output output = {.device = device, .clock = clock_like(device, err)};
+    struct tb_neural *neural[2] = {NULL, NULL};
     enum tb_status status = output.clock ? TB_OK : err->status;
+    bool other_rate = device->rate_hz != atomic_load(&k->rate_hz);
+    if (status == TB_OK && other_rate)
+        build_instruments(k, device->rate_hz, neural);
     (void)pthread_mutex_lock(&k->lock);
-    if (status == TB_OK && device->rate_hz != atomic_load(&k->shm->audio.rate_hz))
-        status = change_engine(k, device->rate_hz, err);
+    if (status == TB_OK && other_rate)
+        status = change_engine(k, device->rate_hz, neural, err);
     if (status == TB_OK && !tb_audio_thread_output(k->thread, &output))
         status = tb_fail(err, TB_EFULL, "the audio thread does not take its orders");
     (void)pthread_mutex_unlock(&k->lock);
@@ -451,6 +507,7 @@ static enum tb_status start_audio(struct tb_keeper *k, const struct tb_realtime 
     start.output.device = device;
     start.output.clock = clock_like(device, err);
     start.engine = engine_for(device->rate_hz, err);
+    atomic_store(&k->rate_hz, device->rate_hz);
     tell(k, device->name, why);
     if (start.output.clock && start.engine) {
         k->engine = start.engine;
@@ -485,11 +542,13 @@ struct tb_keeper *tb_keeper_start(const struct tb_config *config,
     k->theirs = pair[1];
     (void)pthread_mutex_init(&k->lock, NULL);
     choose(&k->choice, config);
-    if (start_audio(k, realtime, err) == TB_OK) {
+    k->instruments = tb_instruments_start(&k->rate_hz, err);
+    if (k->instruments && start_audio(k, realtime, err) == TB_OK) {
         if (start_thread(k, err) == TB_OK)
             return k;
         tb_audio_thread_stop(k->thread);
     }
+    tb_instruments_stop(k->instruments);
     close(k->ours);
     close(k->theirs);
     (void)pthread_mutex_destroy(&k->lock);
@@ -502,6 +561,7 @@ void tb_keeper_stop(struct tb_keeper *k)
     atomic_store(&k->stop, true);
     (void)pthread_join(k->keeper, NULL);
     tb_audio_thread_stop(k->thread);
+    tb_instruments_stop(k->instruments);
     close(k->ours);
     close(k->theirs);
     (void)pthread_mutex_destroy(&k->lock);

@@ -23,11 +23,20 @@ void tb_keeper_stop(struct tb_keeper *keeper);
 
 struct tb_audio_thread *tb_keeper_thread(struct tb_keeper *keeper);
 
+struct tb_keeper_sound {
+    float values[TB_N_PARAMS];
+    char models[2][TB_LINK_HASH]; /* A, B: hashes; "" none */
+};
+
 /* Main thread. Builds the program for the engine that plays now and queues it behind the commands
  * before index `after`; device parameters among the values follow at once. TB_EFULL when the audio
- * thread does not take its orders. */
-enum tb_status tb_keeper_load(struct tb_keeper *keeper, const float values[TB_N_PARAMS],
+ * thread does not take its orders, TB_ECONFLICT when a model is not prepared for the rate of the
+ * engine. */
+enum tb_status tb_keeper_load(struct tb_keeper *keeper, const struct tb_keeper_sound *sound,
                               uint32_t after, struct tb_error *err);
+
+/* Neural instruments that are ready, or will be. */
+struct tb_instruments *tb_keeper_instruments(struct tb_keeper *keeper);
 
 /* Main thread. Requests TB_LINK_DEVICES and TB_LINK_DEVICE_SET go in as they came over the link,
  * the answers come out of tb_keeper_fd the same way (tb_link_receive). */

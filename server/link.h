@@ -21,15 +21,17 @@ enum tb_link_type {
     TB_LINK_JOB_START,  /* payload = struct tb_job_request, fd = the web's end of a socket pair that
                            becomes the job's descriptor 3; DONE.value = pid */
     TB_LINK_JOB_STOP,   /* value = pid */
-    TB_LINK_LISTENING,  /* fd = the listening socket; the next web role inherits it, so that who
-                           connects meanwhile waits instead of being refused */
+    TB_LINK_MODEL, /* payload = SHA-256 of a model file in 64 hexadecimal digits and a NUL, fd = the
+                      file; answered when its instrument is ready for a TB_LINK_LOAD */
+    TB_LINK_LISTENING, /* fd = the listening socket; the next web role inherits it, so that who
+                          connects meanwhile waits instead of being refused */
     /* audio -> web */
     TB_LINK_DONE = 64,  /* id of the request, status, text on failure */
     TB_LINK_SYSEX,      /* payload = one whole message F0 .. F7 from MIDI, at most 64 KiB */
     TB_LINK_JOB_EXITED, /* value = pid, status = TB_OK or how it failed */
 };
 
-enum { TB_LINK_MAX = 65536 };
+enum { TB_LINK_MAX = 65536, TB_LINK_HASH = 65 };
 
 struct tb_link_header {
     uint32_t type;
@@ -45,6 +47,7 @@ struct tb_patch_image {
     uint32_t magic; /* TB_PATCH_MAGIC */
     uint32_t n_params;
     float values[TB_N_PARAMS];
+    char models[2][TB_LINK_HASH]; /* A, B: what TB_LINK_MODEL prepared; "" none */
 };
 enum { TB_PATCH_MAGIC = 0x74617074 };
 

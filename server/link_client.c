@@ -103,12 +103,12 @@ static void *link_main(void *arg)
     return NULL;
 }
 
-/* With the mutex held. False after ANSWER_MS or when the other side is gone. */
-static bool wait_for(struct tb_link_client *client, const struct waiting *w)
+/* With the mutex held. False when the time is up or the other side is gone. */
+static bool wait_for(struct tb_link_client *client, const struct waiting *w, int timeout_ms)
 {
     struct timespec until;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ANSWER_MS / 1000;
+    until.tv_sec += (timeout_ms ? timeout_ms : ANSWER_MS) / 1000;
     while (!w->answered && !client->gone)
         if (pthread_cond_timedwait(&client->cond, &client->mutex, &until) == ETIMEDOUT)
             break;
@@ -142,7 +142,7 @@ enum tb_status tb_link_ask(struct tb_link_client *client, const struct tb_link_q
                                     .value = question->value};
     enum tb_status status =
         tb_link_send(client->socket, &header, question->payload, question->fd, err);
-    if (status == TB_OK && !wait_for(client, &w))
+    if (status == TB_OK && !wait_for(client, &w, question->timeout_ms))
         status = tb_fail(err, TB_EIO, "the audio role does not answer");
     forget(client, &w);
     (void)pthread_mutex_unlock(&client->mutex);

@@ -25,7 +25,8 @@ struct tb_link_question {
     int64_t value;
     const void *payload;
     size_t size;
-    int fd; /* sent along, or -1; stays the caller's */
+    int fd;         /* sent along, or -1; stays the caller's */
+    int timeout_ms; /* 0: 3 s */
 };
 
 struct tb_link_answer {
@@ -34,7 +35,7 @@ struct tb_link_answer {
     size_t size;
 };
 
-/* Any thread but the link's. Waits up to 3 s for the answer; answer may be NULL. TB_EIO when the
+/* Any thread but the link's. Waits for the answer; answer may be NULL. TB_EIO when the
  * audio role does not answer, else what it answered. */
 enum tb_status tb_link_ask(struct tb_link_client *client, const struct tb_link_question *question,
                            struct tb_link_answer *answer, struct tb_error *err);

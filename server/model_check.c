@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/model_check.h"
 
+#include "models/neural_spec.h"
 #include "server/machine.h"
 
 #include <sodium.h>
@@ -11,18 +12,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 
-/* Voices of the batch, frames at most and time at most for each of the two measurements. Between
- * frames other memory is touched, as the rest of the engine does it. */
-enum { VOICES = 8, FRAMES = 64, WARM = 4, OTHER_BYTES = 1 << 20, LIMIT_NS = 400000000 };
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
+#define RATE_HZ 48000.0F
 
 const void *tb_model_map(int fd, size_t *size, struct tb_error *err)
 {
@@ -93,43 +84,6 @@ json_t *tb_model_meta_to_json(const struct tb_model_meta *meta)
 
 /* ---- cost */
 
-struct stand { /* what is measured */
-    struct tb_nn_model *model;
-    struct tb_nn_bank *bank;
-    struct tb_nn_run *run;
-    unsigned char *other; /* [OTHER_BYTES] */
-};
-
-static int compare(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double frame_us(struct stand *stand, unsigned n_voices)
-{
-    uint8_t slots[VOICES];
-    float inputs[VOICES * TB_NN_MAX_INPUTS];
-    int64_t took[FRAMES];
-    int n = 0;
-    for (unsigned i = 0; i < VOICES; i++)
-        slots[i] = (uint8_t)i;
-    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
-        inputs[i] = 0.4f + 0.01f * (float)i / (float)TB_NN_MAX_INPUTS;
-    int64_t started = now_ns();
-    for (int i = 0; i < WARM + FRAMES && (n < 3 || now_ns() - started < LIMIT_NS); i++) {
-        for (size_t k = 0; k < OTHER_BYTES; k += 64)
-            stand->other[k]++;
-        int64_t before = now_ns();
-        tb_nn_begin(stand->run, slots, n_voices, inputs);
-        (void)tb_nn_advance(stand->run, UINT64_MAX);
-        if (i >= WARM)
-            took[n++] = now_ns() - before;
-    }
-    qsort(took, (size_t)n, sizeof took[0], compare);
-    return (double)took[n / 2] / 1000.0;
-}
-
 void tb_model_machine(char *text, size_t size)
 {
     char name[40];
@@ -140,31 +94,28 @@ void tb_model_machine(char *text, size_t size)
     (void)snprintf(text, size, "%.39s, %s", name, tb_nn_cpu_name(cpu));
 }
 
+/* A whole voice: decoder, synthesis and its share of the reverb, at the rate most devices have. */
 static enum tb_status measure(const struct tb_model_file *file, json_t *result,
                               struct tb_error *err)
 {
-    struct tb_nn_options options = {.cpu = TB_NN_CPU_BEST, .storage = TB_NN_N_DTYPES};
-    struct stand s = {.model = tb_model_file_decoder(file, &options, err)};
-    if (!s.model)
+    struct tb_neural_spec spec;
+    struct tb_neural_cost cost;
+    char machine[65];
+    tb_neural_spec_of(file, &spec);
+    struct tb_neural *neural = tb_neural_new(&spec, RATE_HZ, TB_CPU_BEST, err);
+    if (!neural)
         return err->status;
-    s.bank = tb_nn_bank_new(s.model, VOICES);
-    s.run = s.bank ? tb_nn_run_new(s.bank) : NULL;
-    s.other = calloc(1, OTHER_BYTES);
-    bool ready = s.run && s.other;
-    if (ready) {
-        double one = frame_us(&s, 1), many = frame_us(&s, VOICES);
-        double further = many > one ? (many - one) / (VOICES - 1) : one / VOICES;
-        char machine[65];
-        tb_model_machine(machine, sizeof machine);
-        (void)json_object_set_new(result, "first_us", json_real(one));
-        (void)json_object_set_new(result, "further_us", json_real(further));
-        (void)json_object_set_new(result, "machine", json_string(machine));
-    }
-    free(s.other);
-    tb_nn_run_free(s.run);
-    tb_nn_bank_free(s.bank);
-    tb_nn_model_free(s.model);
-    return ready ? TB_OK : tb_fail(err, TB_ENOMEM, "model: no memory to measure it");
+    tb_neural_measure(neural, &cost);
+    tb_neural_free(neural);
+    tb_model_machine(machine, sizeof machine);
+    double frame_rate = (double)file->meta.sample_rate / file->meta.hop;
+    double further_us = cost.us_per_second_voice / frame_rate;
+    double alone_us = cost.us_per_frame - cost.us_per_frame_of_8; /* of the decoder */
+    double first_us = further_us + (alone_us > 0.0 ? alone_us : 0.0);
+    (void)json_object_set_new(result, "first_us", json_real(first_us));
+    (void)json_object_set_new(result, "further_us", json_real(further_us));
+    (void)json_object_set_new(result, "machine", json_string(machine));
+    return TB_OK;
 }
 
 json_t *tb_model_check(int fd, struct tb_error *err)

@@ -3,6 +3,7 @@
 
 #include "server/control.h"
 #include "server/jobs.h"
+#include "server/loader.h"
 #include "server/log.h"
 #include "server/model_files.h"
 #include "server/model_json.h"
@@ -240,6 +241,7 @@ void tb_models_apply(struct tb_web *web, const struct tb_effect *effect)
     if (effect->replaced[0])
         tb_model_files_drop_aside(directory, effect->replaced);
     announce(web, effect->replaced[0] ? "updated" : "created", effect->model.uuid);
+    tb_load_missing(web, &effect->model);
 }
 
 void tb_models_undo(struct tb_web *web, const struct tb_effect *effect)

@@ -230,9 +230,8 @@ static bool is_sha256(const char *text)
            strspn(text, "0123456789abcdef") == TB_SHA256 - 1;
 }
 
-/* {"uuid","sha256","name"}; what GET adds ("missing") is passed over. */
-static enum tb_status read_model(const char *key, const json_t *json, struct tb_model_ref *ref,
-                                 struct tb_error *err)
+enum tb_status tb_model_ref_from_json(const char *key, const json_t *json, struct tb_model_ref *ref,
+                                      struct tb_error *err)
 {
     static const char *const members[] = {"uuid", "sha256", "name", "missing"};
     const char *member;
@@ -277,7 +276,8 @@ static enum tb_status read_models(const json_t *body, enum tb_body kind, struct 
         }
         if (!json_is_object(model))
             return tb_fail(err, TB_EINVAL, "%s: must be an object or null", model_keys[i]);
-        enum tb_status status = read_model(model_keys[i], model, &patch->models[i], err);
+        enum tb_status status =
+            tb_model_ref_from_json(model_keys[i], model, &patch->models[i], err);
         if (status)
             return status;
     }

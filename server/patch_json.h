@@ -49,6 +49,9 @@ enum tb_status tb_patch_from_json(json_t *body, enum tb_body kind, struct tb_pat
  */
 json_t *tb_patch_to_json(const struct tb_patch *patch);
 json_t *tb_patch_summary_to_json(const struct tb_patch *patch);
+/* {"uuid","sha256","name"}; what GET /state adds ("missing") is passed over. key: for err. */
+enum tb_status tb_model_ref_from_json(const char *key, const json_t *json, struct tb_model_ref *ref,
+                                      struct tb_error *err);
 json_t *tb_model_ref_to_json(const struct tb_model_ref *ref); /* null where there is none */
 json_t *tb_bank_to_json(const struct tb_bank *bank);
 

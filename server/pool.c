@@ -5,11 +5,11 @@
 
 #include <stdlib.h>
 
-enum { THREADS = 3, MAX_WAITING = 16 };
+enum { MAX_WAITING = 16 };
 
 struct tb_pool {
     struct tb_queue queue;
-    pthread_t threads[THREADS];
+    pthread_t threads[TB_POOL_MAX];
     size_t n;
 };
 
@@ -30,7 +30,7 @@ enum tb_status tb_pool_submit(struct tb_pool *pool, struct tb_task *task)
     return tb_queue_push(&pool->queue, task, MAX_WAITING);
 }
 
-struct tb_pool *tb_pool_new(struct tb_error *err)
+struct tb_pool *tb_pool_new(size_t n, struct tb_error *err)
 {
     struct tb_pool *pool = calloc(1, sizeof *pool);
     if (!pool || tb_queue_init(&pool->queue, err) != TB_OK) {
@@ -38,7 +38,7 @@ struct tb_pool *tb_pool_new(struct tb_error *err)
         (void)tb_fail(err, TB_ENOMEM, "no memory for workers");
         return NULL;
     }
-    for (; pool->n < THREADS; pool->n++) {
+    for (; pool->n < n; pool->n++) {
         if (tb_thread_start(&pool->threads[pool->n], "worker", pool_main, pool, err) != TB_OK) {
             tb_pool_free(pool);
             return NULL;

@@ -8,7 +8,9 @@
 /* A few threads for what may wait: the audio role, jobs, files. */
 struct tb_pool;
 
-struct tb_pool *tb_pool_new(struct tb_error *err);
+/* n threads, 1..TB_POOL_MAX. */
+enum { TB_POOL_MAX = 3 };
+struct tb_pool *tb_pool_new(size_t n, struct tb_error *err);
 void tb_pool_stop(struct tb_pool *pool); /* finishes what waits; from now on TB_EIO */
 void tb_pool_free(struct tb_pool *pool);
 /* Any thread. Only run() is called. TB_EFULL when too many wait, TB_EIO when

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,7 +23,15 @@ static enum tb_status check_values(const float from[TB_N_PARAMS], float to[TB_N_
     return TB_OK;
 }
 
-enum tb_status tb_patch_image_read(int fd, float values[TB_N_PARAMS], struct tb_error *err)
+static bool is_hash(const char hash[TB_LINK_HASH])
+{
+    size_t n = strnlen(hash, TB_LINK_HASH);
+    return n == 0 ||
+           (n == TB_LINK_HASH - 1 && strspn(hash, "0123456789abcdef") == TB_LINK_HASH - 1);
+}
+
+enum tb_status tb_patch_image_read(int fd, float values[TB_N_PARAMS], char models[2][TB_LINK_HASH],
+                                   struct tb_error *err)
 {
     struct tb_patch_image image;
     struct stat st;
@@ -40,10 +49,14 @@ enum tb_status tb_patch_image_read(int fd, float values[TB_N_PARAMS], struct tb_
     if (image.n_params != TB_N_PARAMS)
         return tb_fail(err, TB_EINVAL, "patch image: %u parameters, expected %d", image.n_params,
                        TB_N_PARAMS);
+    if (!is_hash(image.models[0]) || !is_hash(image.models[1]))
+        return tb_fail(err, TB_EINVAL, "patch image: a model is not named by a SHA-256");
     float checked[TB_N_PARAMS];
     enum tb_status status = check_values(image.values, checked, err);
-    if (status == TB_OK)
+    if (status == TB_OK) {
         memcpy(values, checked, sizeof checked);
+        memcpy(models, image.models, sizeof image.models);
+    }
     return status;
 }
 

@@ -134,7 +134,8 @@ struct tb_request {
     char content_type[64];
     uint32_t if_match;
     bool head, gzip, started, done, too_large;
-    void (*then)(struct tb_request *request); /* set by a SLOW handler: goes on in the store */
+    void (*later)(struct tb_request *request); /* set by tb_load_request */
+    void (*then)(struct tb_request *request);  /* set by a SLOW handler: goes on in the store */
     bool working;           /* handed to another thread, which alone may touch the reply ... */
     _Atomic bool finished;  /* ... until it has set this and resumed the connection */
     struct tb_store *store; /* the connection of the thread that runs the handler */

@@ -2,6 +2,7 @@
 #include "dsp/clock.h"
 #include "server/commands.h"
 #include "server/config.h"
+#include "server/instruments.h"
 #include "server/keeper.h"
 #include "server/log.h"
 #include "server/midi_in.h"
@@ -47,9 +48,9 @@ static enum tb_status load(struct serve *s, int fd, struct tb_error *err)
     /* Everything the web role pushed before this request lies before this index; what it pushes
      * after our answer lies behind it. */
     uint32_t after = atomic_load(&tb_shm_ring(s->shm, s->shm->commands)->write);
-    float values[TB_N_PARAMS];
-    enum tb_status status = tb_patch_image_read(fd, values, err);
-    return status == TB_OK ? tb_keeper_load(s->keeper, values, after, err) : status;
+    struct tb_keeper_sound sound;
+    enum tb_status status = tb_patch_image_read(fd, sound.values, sound.models, err);
+    return status == TB_OK ? tb_keeper_load(s->keeper, &sound, after, err) : status;
 }
 
 static enum tb_status start_job(struct serve *s, const struct tb_link_header *header, int fd,
@@ -66,17 +67,17 @@ static enum tb_status start_job(struct serve *s, const struct tb_link_header *he
     return status;
 }
 
-/* The device thread answers these itself, through its own socket. */
-static bool handed_on(struct serve *s, const struct tb_link_header *header, struct tb_error *err)
+/* The devices thread and the builder of instruments answer these themselves, through their own
+ * sockets. */
+static enum tb_status hand_on(struct serve *s, const struct tb_link_header *header, int fd,
+                              struct tb_error *err)
 {
-    if (header->type != TB_LINK_DEVICES && header->type != TB_LINK_DEVICE_SET)
-        return false;
-    err->status = TB_EINVAL;
     if (header->id == 0)
-        (void)tb_fail(err, TB_EINVAL, "id: 0 is ours");
-    else if (tb_keeper_request(s->keeper, header, s->payload, err) == TB_OK)
-        err->status = TB_OK;
-    return err->status == TB_OK;
+        return tb_fail(err, TB_EINVAL, "id: 0 is ours");
+    if (header->type == TB_LINK_MODEL)
+        return tb_instruments_prepare(tb_keeper_instruments(s->keeper), header, s->payload, fd,
+                                      err);
+    return tb_keeper_request(s->keeper, header, s->payload, err);
 }
 
 static void on_request(struct serve *s, const struct tb_link_header *header, int fd)
@@ -103,9 +104,10 @@ static void on_request(struct serve *s, const struct tb_link_header *header, int
         break;
     case TB_LINK_DEVICES:
     case TB_LINK_DEVICE_SET:
-        if (handed_on(s, header, &err))
+    case TB_LINK_MODEL:
+        status = hand_on(s, header, fd, &err);
+        if (status == TB_OK)
             return;
-        status = err.status;
         break;
     default:
         status = tb_fail(&err, TB_EUNSUPPORTED, "link: %u is no request", header->type);
@@ -134,13 +136,13 @@ static void on_link(struct serve *s)
     }
 }
 
-/* Answers of the device thread go on to the web role as they are. */
-static void on_keeper(struct serve *s)
+/* Answers of other threads go on to the web role as they are. */
+static void pass_on(struct serve *s, int from)
 {
     struct tb_link_header header;
     struct tb_error err;
     int fd;
-    if (tb_link_receive(tb_keeper_fd(s->keeper), &header, s->payload, &fd, &err) != TB_OK)
+    if (tb_link_receive(from, &header, s->payload, &fd, &err) != TB_OK)
         return;
     if (s->supervisor.link >= 0 &&
         tb_link_send(s->supervisor.link, &header, s->payload, -1, &err) != TB_OK)
@@ -260,7 +262,8 @@ static void watch(struct serve *s, uint64_t now)
 
 static void loop(struct serve *s)
 {
-    enum { SIGNALS, KEEPER, LINK, SYSEX, N_FDS };
+    enum { SIGNALS, KEEPER, BUILDER, LINK, SYSEX, N_FDS };
+    int builder = tb_instruments_fd(tb_keeper_instruments(s->keeper));
     while (!s->stop && !tb_audio_thread_ended(tb_keeper_thread(s->keeper))) {
         uint64_t now = tb_clock_ns();
         tb_supervisor_tick(&s->supervisor, now);
@@ -269,6 +272,7 @@ static void loop(struct serve *s)
         struct pollfd fds[N_FDS] = {
             [SIGNALS] = {.fd = s->signal_fd, .events = POLLIN},
             [KEEPER] = {.fd = tb_keeper_fd(s->keeper), .events = POLLIN},
+            [BUILDER] = {.fd = builder, .events = POLLIN},
             [LINK] = {.fd = s->supervisor.link, .events = POLLIN},
             /* without a web role the messages wait in the socket */
             [SYSEX] = {.fd = web ? tb_midi_in_sysex_fd(s->midi) : -1, .events = POLLIN},
@@ -279,7 +283,9 @@ static void loop(struct serve *s)
         else if (fds[LINK].revents)
             tb_clock_sleep_ms(1); /* hung up: its end is about to be told */
         if (fds[KEEPER].revents)
-            on_keeper(s);
+            pass_on(s, tb_keeper_fd(s->keeper));
+        if (fds[BUILDER].revents)
+            pass_on(s, builder);
         if (fds[SYSEX].revents)
             on_sysex(s);
         if (fds[SIGNALS].revents)

@@ -58,6 +58,10 @@ struct tb_current {
         char patch_uuid[37]; /* "" when the working copy came from nowhere */
         _Atomic uint32_t revision;
         _Atomic uint32_t modified;
+        _Atomic uint32_t missing; /* bit 0: model A is named but does not play; bit 1: B */
+        struct tb_current_model {
+            char uuid[37], sha256[65], name[97];
+        } models[2]; /* A, B; uuid "" is none */
         _Atomic float values[TB_N_PARAMS];
     } slots[2]; /* version % 2 is whole; the next is written into the other one */
 };

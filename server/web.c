@@ -114,7 +114,11 @@ static enum tb_status mint(struct tb_web *web, struct tb_store *store, bool firs
 static enum tb_status start_parts(struct tb_web *web, struct tb_store *store, struct tb_error *err)
 {
     web->writer = tb_writer_new(web, store, err);
-    if (!web->writer || !(web->pool = tb_pool_new(err)) || !(web->http = tb_http_new(web, err)))
+    web->loads_reader = tb_store_open(web->config.state_dir, TB_STORE_READ, NULL, err);
+    if (!web->loads_reader || !(web->loads = tb_pool_new(1, err)))
+        return err->status;
+    if (!web->writer || !(web->pool = tb_pool_new(TB_POOL_MAX, err)) ||
+        !(web->http = tb_http_new(web, err)))
         return err->status;
     enum tb_status status = tb_models_start(web->models, err);
     return status == TB_OK ? tb_ws_start(web->ws, err) : status;
@@ -130,6 +134,7 @@ static void stop_parts(struct tb_web *web)
     if (web->jobs)
         tb_jobs_stop(web->jobs);
     tb_pool_stop(web->pool);
+    tb_pool_stop(web->loads);
     tb_models_stop(web->models);
     tb_writer_finish(web->writer);
     tb_http_free(web->http);
@@ -137,6 +142,8 @@ static void stop_parts(struct tb_web *web)
     tb_ws_free(web->ws);
     web->ws = NULL;
     tb_pool_free(web->pool);
+    tb_pool_free(web->loads);
+    tb_store_close(web->loads_reader);
     tb_link_client_free(web->link);
     tb_models_free(web->models);
     tb_control_free(web->control);

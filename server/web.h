@@ -30,6 +30,8 @@ struct tb_web {
     struct tb_control *control;
     struct tb_writer *writer;
     struct tb_pool *pool;
+    struct tb_pool *loads;         /* one thread: loads that wait for models */
+    struct tb_store *loads_reader; /* its reading connection */
     struct tb_link_client *link;
     struct tb_cache *cache;
     struct tb_http *http;

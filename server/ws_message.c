@@ -157,13 +157,40 @@ static enum tb_status do_controller(struct tb_session *session, json_t *message,
                      (struct tb_event){.type = TB_EVENT_CONTROLLER, .id = (uint16_t)number}, err);
 }
 
+/* What waits for models answers by itself, later. */
+static enum tb_status load_later(struct tb_session *session, const json_t *message,
+                                 struct tb_load_job *load, struct tb_error *err)
+{
+    load->client = session->client;
+    load->id = json_object_get(message, "id");
+    session->answers_later = true;
+    enum tb_status status = tb_load_later(session->ws->web, load, err);
+    session->answers_later = status == TB_OK;
+    return status;
+}
+
 static enum tb_status do_load(struct tb_session *session, json_t *message, struct tb_error *err)
 {
-    char uuid[TB_UUID] = "";
+    struct tb_load_job load = {.kind = TB_LOAD_PATCH};
     if (need(message, "patch", err) != TB_OK ||
-        tb_json_text(message, "patch", uuid, sizeof uuid, err) != TB_OK)
+        tb_json_text(message, "patch", load.uuid, sizeof load.uuid, err) != TB_OK)
         return TB_EINVAL;
-    return tb_load_patch(session->ws->web, session->ws->reader, uuid, err);
+    enum tb_status status =
+        tb_load_patch(session->ws->web, session->ws->reader, load.uuid, false, err);
+    if (status == TB_EUNSUPPORTED)
+        return load_later(session, message, &load, err);
+    return status;
+}
+
+static enum tb_status do_model(struct tb_session *session, json_t *message, struct tb_error *err)
+{
+    struct tb_load_job load = {.kind = TB_LOAD_MODELS};
+    json_t *body = json_copy(message);
+    (void)json_object_del(body, "type");
+    (void)json_object_del(body, "id");
+    enum tb_status status = tb_model_choice_read(body, &load.choice, err);
+    json_decref(body);
+    return status == TB_OK ? load_later(session, message, &load, err) : status;
 }
 
 static enum tb_status do_undo(struct tb_session *session, json_t *message, struct tb_error *err)
@@ -183,7 +210,11 @@ static enum tb_status do_compare(struct tb_session *session, json_t *message, st
     bool on = false;
     if (need(message, "on", err) != TB_OK || tb_json_bool(message, "on", &on, err) != TB_OK)
         return TB_EINVAL;
-    return tb_control_compare(control_of(session), on, err);
+    if (tb_load_compare_waits(session->ws->web)) {
+        struct tb_load_job load = {.kind = TB_LOAD_COMPARE, .on = on};
+        return load_later(session, message, &load, err);
+    }
+    return tb_load_compare(session->ws->web, session->ws->reader, on, err);
 }
 
 static enum tb_status do_panic(struct tb_session *session, json_t *message, struct tb_error *err)
@@ -237,6 +268,7 @@ static const struct kind kinds[] = {
     {"controller", TB_ROLE_PLAY, do_controller},
     {"pressure", TB_ROLE_PLAY, do_pressure},
     {"load", TB_ROLE_PLAY, do_load},
+    {"model", TB_ROLE_PLAY, do_model},
     {"undo", TB_ROLE_PLAY, do_undo},
     {"redo", TB_ROLE_PLAY, do_redo},
     {"compare", TB_ROLE_PLAY, do_compare},
@@ -293,7 +325,9 @@ bool tb_ws_handle(struct tb_session *session, const char *text, size_t size)
     } else if (message) {
         err.status = dispatch(session, message, &err);
     }
-    answer(session, id, &err);
+    if (!session->answers_later || err.status != TB_OK)
+        answer(session, id, &err);
+    session->answers_later = false;
     json_decref(message);
     if (!session->greeted) /* the answer goes out first */
         session->close_code = 1008;

@@ -39,7 +39,7 @@ struct tb_session {
     struct lws *wsi;
     struct tb_session *next, *previous;
     uint32_t client; /* event source; 0 before the handshake */
-    bool greeted;
+    bool greeted, answers_later;
     enum tb_role role;
     uint8_t token[32]; /* its hash */
     unsigned topics;

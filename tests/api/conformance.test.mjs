@@ -336,6 +336,9 @@ test('the life of a model', async () => {
     assert.deepEqual((await d.api('GET', path)).json, made.json);
     assert.equal((await d.api('GET', `${path}/file`)).data.length, made.json.bytes);
     assert.deepEqual((await d.api('GET', '/models')).json.items, [made.json]);
+    assert.equal((await d.api('PUT', '/state/model', { uuid: made.json.uuid })).status, 200);
+    assert.equal((await d.api('DELETE', path)).status, 409);
+    assert.equal((await d.api('PUT', '/state/model', { uuid: null })).status, 200);
     assert.equal((await d.api('DELETE', path)).status, 204);
 });
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/audio/checking_engine.h"
 
+#include "dsp/neural.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +67,34 @@ struct tb_program *tb_program_new(const struct tb_engine *engine, const float va
         atomic_fetch_add(&checking_programs, 1);
     }
     return program;
+}
+
+struct tb_program *tb_program_new_neural(const struct tb_engine *engine,
+                                         const float values[TB_N_PARAMS], struct tb_neural *a,
+                                         struct tb_neural *b, struct tb_error *err)
+{
+    (void)a, (void)b; /* no test loads a model */
+    return tb_program_new(engine, values, err);
+}
+
+/* What the builder of instruments needs to be linked; nothing is prepared here. */
+struct tb_neural *tb_neural_new(const struct tb_neural_spec *spec, float rate_hz, enum tb_cpu cpu,
+                                struct tb_error *err)
+{
+    (void)spec, (void)rate_hz, (void)cpu;
+    (void)tb_fail(err, TB_EUNSUPPORTED, "no instruments here");
+    return NULL;
+}
+
+void tb_neural_free(struct tb_neural *neural)
+{
+    (void)neural;
+}
+
+float tb_neural_rate_hz(const struct tb_neural *neural)
+{
+    (void)neural;
+    return 0.0f;
 }
 
 void tb_program_free(struct tb_program *program)

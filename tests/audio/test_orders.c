@@ -61,13 +61,13 @@ static void edit(float value)
 /* Edit 2r, program r, edit 2r + 1: as the web role does it when a patch is loaded between edits. */
 static void load_between_edits(float r)
 {
-    float values[TB_N_PARAMS];
+    struct tb_keeper_sound sound = {0};
     struct tb_error err;
-    tb_params_default(values);
-    values[0] = r;
+    tb_params_default(sound.values);
+    sound.values[0] = r;
     edit(2 * r);
     uint32_t after = atomic_load(&tb_shm_ring(shm, shm->commands)->write);
-    while (tb_keeper_load(keeper, values, after, &err) != TB_OK)
+    while (tb_keeper_load(keeper, &sound, after, &err) != TB_OK)
         tb_clock_sleep_ms(1);
     edit(2 * r + 1);
 }
@@ -132,11 +132,11 @@ static void a_load_is_queued_within_a_millisecond(void **state)
     atomic_store(&checking_fades, 0);
     unsigned slow = 0;
     for (int r = 0; r < ROUNDS; r++) {
-        float values[TB_N_PARAMS];
+        struct tb_keeper_sound sound = {0};
         struct tb_error err;
-        tb_params_default(values);
+        tb_params_default(sound.values);
         uint64_t start = tb_clock_ns();
-        assert_int_equal(tb_keeper_load(keeper, values, 0, &err), TB_OK);
+        assert_int_equal(tb_keeper_load(keeper, &sound, 0, &err), TB_OK);
         slow += tb_clock_ns() - start > TB_NS_PER_MS;
         tb_clock_sleep_ms(3);
     }

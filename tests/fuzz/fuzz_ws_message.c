@@ -63,10 +63,28 @@ enum tb_status tb_control_redo(struct tb_control *control, struct tb_error *err)
     return tb_control_undo(control, err);
 }
 
-enum tb_status tb_control_compare(struct tb_control *control, bool on, struct tb_error *err)
+bool tb_load_compare_waits(struct tb_web *web)
 {
+    return ((uintptr_t)web & 16) != 0; /* either way must do */
+}
+
+enum tb_status tb_load_compare(struct tb_web *web, struct tb_store *store, bool on,
+                               struct tb_error *err)
+{
+    (void)store;
     (void)on;
-    return tb_control_undo(control, err);
+    return tb_control_undo(web->control, err);
+}
+
+enum tb_status tb_load_later(struct tb_web *web, const struct tb_load_job *load,
+                             struct tb_error *err)
+{
+    (void)web;
+    (void)err;
+    FUZZ_CHECK(greeted && load->client >= TB_SOURCE_FIRST_CLIENT);
+    for (int i = 0; load->kind == TB_LOAD_MODELS && i < 2; i++)
+        FUZZ_CHECK(!load->choice.uuid[i][0] || strlen(load->choice.uuid[i]) == TB_UUID - 1);
+    return TB_OK;
 }
 
 json_t *tb_control_state(struct tb_control *control)
@@ -76,12 +94,15 @@ json_t *tb_control_state(struct tb_control *control)
     return json_object();
 }
 
+/* Patches whose uuid starts with a digit have models. */
 enum tb_status tb_load_patch(struct tb_web *web, struct tb_store *store, const char *uuid,
-                             struct tb_error *err)
+                             bool may_wait, struct tb_error *err)
 {
     (void)web;
     (void)store;
-    FUZZ_CHECK(greeted && uuid);
+    FUZZ_CHECK(greeted && uuid && !may_wait);
+    if (uuid[0] >= '0' && uuid[0] <= '9')
+        return tb_fail(err, TB_EUNSUPPORTED, "patch: takes time");
     return tb_fail(err, TB_ENOTFOUND, "patch: no such one");
 }
 

@@ -195,6 +195,8 @@ static void a_torn_mirror_is_not_believed(void **state)
     (void)close(fd);
 }
 
+#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 static void patch_images_are_checked(void **state)
 {
     (void)state;
@@ -205,33 +207,44 @@ static void patch_images_are_checked(void **state)
         uint32_t magic, n_params;
         int id;
         float value;
+        const char *model;
     } cases[] = {
-        {NULL, 0, SEALS, TB_PATCH_MAGIC, TB_N_PARAMS, -1, 0},
-        {"not a sealed", 0, F_SEAL_SHRINK, TB_PATCH_MAGIC, TB_N_PARAMS, -1, 0},
-        {"expected", 4, SEALS, TB_PATCH_MAGIC, TB_N_PARAMS, -1, 0},
-        {"magic", 0, SEALS, 1, TB_N_PARAMS, -1, 0},
-        {"parameters", 0, SEALS, TB_PATCH_MAGIC, TB_N_PARAMS + 1, -1, 0},
-        {"fm.algorithm", 0, SEALS, TB_PATCH_MAGIC, TB_N_PARAMS, TB_P_FM_ALGORITHM, 33},
-        {"fm.algorithm", 0, SEALS, TB_PATCH_MAGIC, TB_N_PARAMS, TB_P_FM_ALGORITHM, NAN},
-        {"midi.channel", 0, SEALS, TB_PATCH_MAGIC, TB_N_PARAMS, TB_P_MIDI_CHANNEL, INFINITY},
+        {NULL, 0, SEALS, TB_PATCH_MAGIC, TB_N_PARAMS, -1, 0, NULL},
+        {"not a sealed", 0, F_SEAL_SHRINK, TB_PATCH_MAGIC, TB_N_PARAMS, -1, 0, NULL},
+        {"expected", 4, SEALS, TB_PATCH_MAGIC, TB_N_PARAMS, -1, 0, NULL},
+        {"magic", 0, SEALS, 1, TB_N_PARAMS, -1, 0, NULL},
+        {"parameters", 0, SEALS, TB_PATCH_MAGIC, TB_N_PARAMS + 1, -1, 0, NULL},
+        {"fm.algorithm", 0, SEALS, TB_PATCH_MAGIC, TB_N_PARAMS, TB_P_FM_ALGORITHM, 33, NULL},
+        {"fm.algorithm", 0, SEALS, TB_PATCH_MAGIC, TB_N_PARAMS, TB_P_FM_ALGORITHM, NAN, NULL},
+        {"midi.channel", 0, SEALS, TB_PATCH_MAGIC, TB_N_PARAMS, TB_P_MIDI_CHANNEL, INFINITY, NULL},
+        {NULL, 0, SEALS, TB_PATCH_MAGIC, TB_N_PARAMS, -1, 0, HASH},
+        {"SHA-256", 0, SEALS, TB_PATCH_MAGIC, TB_N_PARAMS, -1, 0, "../../etc/passwd"},
+        {"SHA-256", 0, SEALS, TB_PATCH_MAGIC, TB_N_PARAMS, -1, 0, HASH "0"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct tb_patch_image image = {.magic = cases[i].magic, .n_params = cases[i].n_params};
         float values[TB_N_PARAMS] = {-1234.0f};
         struct tb_error err = {0};
+        char models[2][TB_LINK_HASH] = {"as", "before"};
         tb_params_default(image.values);
+        if (cases[i].model) /* the last one has no end */
+            memcpy(image.models[1], cases[i].model, strlen(cases[i].model));
         if (cases[i].id >= 0)
             image.values[cases[i].id] = cases[i].value;
         int fd = image_fd(&image, cases[i].size ? cases[i].size : sizeof image, cases[i].seals);
-        enum tb_status status = tb_patch_image_read(fd, values, &err);
+        enum tb_status status = tb_patch_image_read(fd, values, models, &err);
         assert_int_equal(status == TB_OK, cases[i].fault == NULL);
         if (cases[i].fault && (!strstr(err.text, cases[i].fault) || values[0] > -1234.0f))
             fail_msg("%zu: \"%s\" does not say \"%s\"", i, err.text, cases[i].fault);
+        assert_string_equal(models[1], cases[i].fault   ? "before"
+                                       : cases[i].model ? cases[i].model
+                                                        : "");
         (void)close(fd);
     }
     float values[TB_N_PARAMS];
-    assert_int_not_equal(tb_patch_image_read(-1, values, NULL), TB_OK);
-    assert_int_not_equal(tb_patch_image_read(0, values, NULL), TB_OK);
+    char models[2][TB_LINK_HASH];
+    assert_int_not_equal(tb_patch_image_read(-1, values, models, NULL), TB_OK);
+    assert_int_not_equal(tb_patch_image_read(0, values, models, NULL), TB_OK);
 }
 
 int main(void)
