@@ -229,6 +229,25 @@ static const struct tb_option quantize[] = {
     END,
 };
 
+static const struct tb_option eval[] = {
+    {.name = "data",
+     .value = "DIR",
+     .kind = TB_OPTION_FILE,
+     .many = true,
+     .help = "data set whose test split it is held against; several with --table"},
+    FILE_("against", 0, "another model whose sound it is held against"),
+    {.name = "table",
+     .value = "DIR",
+     .kind = TB_OPTION_FILE,
+     .help = "a line for every model of this folder"},
+    NUMBER("clips", "N", WHOLE, 1, 10000, "at most so many, evenly spread; 32"),
+    FILE_("html", 0, "write a page with spectrograms and players, too"),
+    FLAG("dry", "leave the learned reverb out"),
+    FLAG("held", "levels stand for a frame, as published, instead of moving to the next"),
+    FLAG("cut-noise", "cut the noise filter in half, as published"),
+    END,
+};
+
 static const struct tb_option url[] = {FLAG("qr", "draw a QR code"),
                                        FLAG("no-token", "without a token in the link"), END};
 
@@ -315,6 +334,12 @@ const struct tb_cli_entry tb_cli_entries[] = {
              "int8: one scale an output; which large weights are better clipped is tried on the "
              "data. The report has the error of the decoder's controls and the spectral loss of "
              "the sound against the model before."),
+     tb_run_training},
+    {COMMAND("eval", "[MODEL]", 0, 1, eval, only_json,
+             "Measures a model: loss, pitch, loudness, spectrum, clicks, cost.",
+             "Plays the test split of a data set with it and compares. With --against and no data "
+             "both models play phrases made up. Numbers in brackets are those of the recordings "
+             "themselves: what the measure cannot tell."),
      tb_run_training},
     {COMMAND("doctor", "", 0, 0, none, only_json,
              "Tells what this machine lacks for real time, and how to mend it.", NULL),

@@ -32,6 +32,7 @@ struct tb_player {
     bool has_wavetable;
     struct tb_play_fm fm, fm_start;
     struct tb_noise_shape *noise;
+    bool cut_noise;
     struct tb_learned_reverb *reverb;
 };
 
@@ -112,6 +113,7 @@ struct tb_player *tb_player_new(const struct tb_model_file *file,
         p->hop = (size_t)hop;
         p->rate_hz = (float)rate;
         p->seed = options->seed;
+        p->cut_noise = options->cut_noise;
         p->level_kind =
             options->held ? TB_INTERPOLATE_NEAREST : (enum tb_interpolation)m->interpolation_level;
         set_curves(p);
@@ -308,6 +310,9 @@ static bool render_noise(struct pass *s, float *out)
         const float *raw = s->raw + t * p->n_controls + p->spec.head[0];
         p->kernels->levels(s->levels[0], raw, p->spec.head[1], &p->noise_curve);
         tb_noise_frame(&noise, s->levels[0]);
+        if (p->cut_noise)
+            memset(noise.taps + TB_SYNTH_CHUNK + p->noise->half, 0,
+                   (p->noise->half + 1) * sizeof *noise.taps);
         tb_noise_render(&noise, wet + at, hop);
     }
     for (size_t i = 0; i < samples; i++)

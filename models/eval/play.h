@@ -14,6 +14,7 @@ struct tb_play_options {
     uint32_t seed;      /* of the noise */
     bool dry;           /* leave the learned reverb out */
     bool held;          /* levels stand for a frame, whatever the model says, as published */
+    bool cut_noise; /* the first half of the noise filter only, as published: without its peak */
 };
 
 /* n frames of what drives a model. */

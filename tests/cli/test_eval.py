@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is done with finished models: quantize, distill.
+"""What is done with finished models: quantize, distill, eval.
 
 usage: test_eval.py TIMBRED [unittest arguments]
 """
 import json
+import math
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
 import unittest
+import wave
 
 from model_maker import write_model
 
@@ -94,6 +97,100 @@ class TestDistill(Folder):
         with open(self.model, "r+b") as f:
             f.truncate(1000)
         self.call("distill", self.model, self.path("none"), self.path("run"), status=DAMAGED)
+
+
+class TestEval(Folder):
+    def make_dataset(self, name):
+        """Tones that swell, in enough files for every split; where the data set is."""
+        sounds, out = self.path("sounds"), self.path(name)
+        os.mkdir(sounds)
+        for i, note in enumerate(("A4", "B4", "C5", "D5", "E5", "F5", "G5", "A5", "G4", "F4")):
+            with wave.open(os.path.join(sounds, f"{name}_{note}.wav"), "wb") as f:
+                f.setparams((1, 2, 16000, 0, "NONE", ""))
+                hz = 440 * 2 ** ((("C.D.EF.G.A.B".index(note[0]) - 9) + 12 * int(note[1]) - 48) / 12)
+                f.writeframes(b"".join(struct.pack("<h", int(
+                    9000 * math.sin(math.pi * t / 96000) * sum(
+                        math.sin(2 * math.pi * hz * k * t / 16000) / k for k in (1, 2, 3))))
+                    for t in range(96000)))
+        self.call("dataset", sounds, out, "--name", name)
+        return out
+
+    def test_against_a_model(self):
+        other = write_model(self.path("other.safetensors"), seed=2)
+        page = self.path("page.html")
+        result = self.call_json("eval", self.model, "--against", other, "--clips", "3",
+                                "--html", page)
+        self.assertEqual(result["clips"], 3)
+        self.assertEqual(result["against"], other)
+        itself = self.call_json("eval", self.model, "--against", self.model, "--clips", "3")
+        self.assertGreater(result["loss"], itself["loss"])
+        self.assertGreater(result["frechet"], 3 * itself["frechet"])
+        for key in ("pitch_cents", "loudness_correlation", "silence_db", "us_per_frame"):
+            self.assertIn(key, result)
+        with open(page, encoding="utf-8") as f:
+            text = f.read()
+        self.assertEqual(text.count("<img"), 6)
+        self.assertEqual(text.count("<audio"), 6)
+        self.assertNotIn("nan", text.replace("base64", "").split("<h2>")[0])
+        self.assertNotIn("src=\"http", text)
+        self.assertIn("spectral loss", self.call("eval", self.model, "--against", other,
+                                                 "--clips", "1"))
+
+    def test_published_variants_are_heard(self):
+        plain = self.call_json("eval", self.model, "--against", self.model, "--clips", "1")
+        for option in ("--held", "--cut-noise"):
+            result = self.call_json("eval", self.model, "--against", self.model, "--clips", "1",
+                                    option)
+            self.assertNotEqual(result["loss"], plain["loss"], option)
+
+    def test_data_and_table(self):
+        data = self.make_dataset("flute")
+        result = self.call_json("eval", self.model, "--data", data)
+        self.assertGreater(result["clips"], 0)
+        self.assertGreater(result["loss"], 1)
+        self.assertLess(result["reference"]["pitch_cents"], 10)
+        self.assertLess(result["reference"]["loudness_db"], 2)
+        small = self.call_json("quantize", self.model, self.path("small"), "--data", data)
+        self.assertEqual(small["tried_on"], "clips")
+        zoo = self.path("zoo")
+        os.mkdir(zoo)
+        write_model(os.path.join(zoo, "flute-a.safetensors"), name="Flute A")
+        write_model(os.path.join(zoo, "b.safetensors"), name="B", instrument="Flute")
+        write_model(os.path.join(zoo, "c.safetensors"), name="C", instrument="organ")
+        lines = self.call("eval", "--table", zoo, "--data", data).splitlines()
+        self.assertEqual([line.split("|")[1].strip() for line in lines[2:]], ["B", "C", "Flute A"])
+        self.assertEqual(len({line.count("|") for line in lines}), 1)
+        self.assertIn("| - |", lines[3])
+        self.assertIn("c.safetensors", self.error)
+        rows = self.call_json("eval", "--table", zoo, "--data", data)
+        self.assertEqual([row.get("loss") is not None for row in rows], [True, False, True])
+        self.call("eval", "--table", self.path("none"), "--data", data, status=MISSING)
+        other = write_model(self.path("other"), loudness_reference_db="0")
+        self.call("eval", other, "--data", data, status=USAGE)
+        self.assertIn("loudness_reference_db", self.error)
+        with open(os.path.join(data, "audio.f32"), "r+b") as f:
+            f.truncate(100)
+        self.call("eval", self.model, "--data", data, status=DAMAGED)
+
+    def test_bounds_are_named(self):
+        self.call("eval", self.model, status=USAGE)
+        self.assertIn("--data", self.error)
+        self.call("eval", status=USAGE)
+        self.assertIn("MODEL", self.error)
+        self.call("eval", self.model, "--table", self.folder, status=USAGE)
+        self.call("eval", "--table", self.folder, status=USAGE)
+        self.assertIn("--data", self.error)
+        self.call("eval", self.model, "--data", self.path("none"), status=MISSING)
+        self.call("eval", self.model, "--against", self.path("none"), status=MISSING)
+        self.call("eval", self.model, "--against", self.model, "--clips", "0", status=USAGE)
+        self.assertIn("--clips", self.error)
+        slow = write_model(self.path("slow"), hop="128")
+        self.call("eval", slow, "--against", self.model, status=69)
+        self.assertIn("hop", self.error)
+        self.call("eval", self.model, "--against", slow, status=69)
+        page = self.path("no", "such", "folder.html")
+        self.call("eval", self.model, "--against", self.model, "--clips", "1", "--html", page,
+                  status=MISSING)
 
 
 if __name__ == "__main__":
