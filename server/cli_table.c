@@ -200,6 +200,7 @@ static const struct tb_option train[] = {
     NUMBER("clip", "X", REAL, 0.001, 1000, "norm of the gradient at most; 3"),
     NUMBER("weight-decay", "F", REAL, 0, 1, "0.01"),
     NUMBER("average", "F", REAL, 0, 0.9999, "keep a running mean of the weights; 0.995"),
+    NUMBER("floor", "DB", REAL, -120, -20, "noise under both sides of the loss; -60 helps ddx7"),
     NUMBER("seed", "N", WHOLE, 0, 4294967295.0, "of everything random; 1"),
     NUMBER("steps", "N", WHOLE, 1, 100000000, "in all; no limit"),
     NUMBER("minutes", "M", REAL, 0.01, 100000, "of this call; no limit"),

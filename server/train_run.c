@@ -39,6 +39,7 @@ struct session {
     FILE *log;
     bool json, progress; /* to standard output; a line that overwrites itself */
     enum tb_nn_dtype storage;
+    double floor; /* amplitude of the noise under the loss */
     struct tb_train_facts facts;
     struct tb_error fault; /* of the model file */
 };
@@ -152,6 +153,11 @@ static void read_options(struct session *s)
     o->average = tb_args_number(a, "average", o->average);
     o->seed = (uint64_t)tb_args_number(a, "seed", 1);
     o->validate = (uint64_t)tb_args_number(a, "validate", (double)o->validate);
+    if (tb_args_has(a, "floor")) {
+        s->floor = pow(10, tb_args_number(a, "floor", -60) / 20);
+        o->objective = tb_floor_objective;
+        o->context = &s->floor;
+    }
     o->patience = (unsigned)tb_args_number(a, "patience", 0);
     s->json = tb_args_has(a, "json");
     s->progress = !s->json && isatty(STDERR_FILENO);
@@ -160,8 +166,10 @@ static void read_options(struct session *s)
     s->facts.instrument = tb_args_text(a, "instrument", NULL);
     s->facts.seed = o->seed;
     (void)snprintf(s->facts.how, sizeof s->facts.how,
-                   "batches of %zu x %.1f s, AdamW %g, mean of weights %g", o->batch,
-                   (double)o->clip_frames * TB_CLIP_HOP / TB_CLIP_RATE_HZ, o->rate, o->average);
+                   "batches of %zu x %.1f s, AdamW %g, mean of weights %g%s%s", o->batch,
+                   (double)o->clip_frames * TB_CLIP_HOP / TB_CLIP_RATE_HZ, o->rate, o->average,
+                   s->floor > 0 ? ", noise under the loss at " : "",
+                   s->floor > 0 ? tb_args_text(a, "floor", "") : "");
     const size_t told = strlen(s->facts.how);
     if (s->setup->how)
         (void)snprintf(s->facts.how + told, sizeof s->facts.how - told, "; %s", s->setup->how);

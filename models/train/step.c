@@ -163,3 +163,20 @@ struct tb_tensor tb_spectral_objective(struct tb_tape *tape, const struct tb_pas
     (void)context;
     return tb_op_spectral_loss(tape, pass->audio, batch->audio, batch->grid.clips);
 }
+
+struct tb_tensor tb_floor_objective(struct tb_tape *tape, const struct tb_pass *pass,
+                                    const struct tb_batch *batch, void *context)
+{
+    const tb_real gain = (tb_real) * (const double *)context;
+    size_t n = batch->grid.clips * batch->grid.frames * batch->grid.hop;
+    tb_real *masked = tb_tape_alloc(tape, n * sizeof *masked);
+    tb_real *noise = tb_tape_alloc(tape, n * sizeof *noise);
+    if (!masked || !noise || !pass->audio.value)
+        return (struct tb_tensor){0};
+    for (size_t i = 0; i < n; i++) {
+        noise[i] = gain * batch->noise[(i + n / 2) % n]; /* not what the model's own noise is */
+        masked[i] = batch->audio[i] + noise[i];
+    }
+    struct tb_tensor ours = tb_op_add(tape, pass->audio, tb_constant(noise, n, 1));
+    return ours.value ? tb_op_spectral_loss(tape, ours, masked, batch->grid.clips) : ours;
+}

@@ -41,4 +41,11 @@ struct tb_random *tb_stepper_random(struct tb_stepper *stepper, size_t shard);
 struct tb_tensor tb_spectral_objective(struct tb_tape *tape, const struct tb_pass *pass,
                                        const struct tb_batch *batch, void *context);
 
+/* The same under a floor: both sides get the same white noise (batch->noise times *(double
+ * *)context) first, so that what is far below it counts for little. Without one, the logarithm of
+ * the spectral loss rewards FM for filling the gaps between harmonics with noise more than for the
+ * harmonics: a DDX7 flute that is trained for minutes then has no pitch. */
+struct tb_tensor tb_floor_objective(struct tb_tape *tape, const struct tb_pass *pass,
+                                    const struct tb_batch *batch, void *context);
+
 #endif
