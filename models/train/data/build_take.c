@@ -18,7 +18,8 @@ enum {
     LONGEST = 3000,    /* frames: then it is cut where it is softest */
     FADE_IN = 32,      /* samples */
     FADE_OUT = 512,
-    DAMPER = 1920, /* samples: what a released string needs to fall silent */
+    LEAD_SECONDS = 2, /* of silence before a note */
+    DAMPER = 1920,    /* samples: what a released string needs to fall silent */
 };
 
 static enum tb_status add_piece(struct tb_build *b, size_t source, size_t first, size_t n,
@@ -63,6 +64,12 @@ static enum tb_status spool(struct tb_build *b, const float *part, const struct 
     return TB_OK;
 }
 
+/* A single note that is to be cut short. */
+static bool is_damped(const struct tb_build *b, const struct tb_label *label)
+{
+    return b->options->note_seconds > 0 && label->n_notes == 1 && !label->free_pitch;
+}
+
 static enum tb_status keep(struct tb_taking *t, const float *part, const struct tb_track *track,
                            size_t from, size_t to, struct tb_error *err)
 {
@@ -70,7 +77,7 @@ static enum tb_status keep(struct tb_taking *t, const float *part, const struct 
     const struct tb_label *label = &b->sources[t->source].label;
     const double most_s = b->options->note_seconds;
     bool damped = false;
-    if (most_s > 0 && label->n_notes == 1 && !label->free_pitch) {
+    if (is_damped(b, label)) {
         const double held_s = 0.3 + (most_s - 0.3) * tb_random_uniform(&b->random);
         damped = (double)(to - from) / 250 > held_s;
         to = damped ? from + (size_t)(held_s * 250) : to;
@@ -193,9 +200,7 @@ enum tb_status tb_build_take(struct tb_build *b, size_t i, struct tb_error *err)
 {
     char path[4096];
     struct tb_data_source *source = &b->sources[i];
-    const struct tb_source_options options = {
-        PART, 60 * (b->options->most_minutes > 0 ? b->options->most_minutes : 120),
-        b->options->low_rate ? 8000 : TB_CLIP_RATE_HZ};
+    double most_s = 60 * (b->options->most_minutes > 0 ? b->options->most_minutes : 120);
     struct tb_taking taking = {.build = b, .source = i};
     struct tb_error why = {0};
     const size_t pieces = b->n_pieces;
@@ -204,6 +209,10 @@ enum tb_status tb_build_take(struct tb_build *b, size_t i, struct tb_error *err)
     enum tb_status status = hash_file(path, source->sha256, &why);
     if (status == TB_OK)
         status = label(b, source, path, &why);
+    if (is_damped(b, &source->label)) /* what comes later is not used */
+        most_s = b->options->note_seconds + LEAD_SECONDS;
+    const struct tb_source_options options = {PART, most_s,
+                                              b->options->low_rate ? 8000 : TB_CLIP_RATE_HZ};
     if (status == TB_OK)
         status = tb_source_read(path, &options, tb_build_take_part, &taking, &source->info, &why);
     if (status != TB_OK && !is_refusal(status))
