@@ -16,7 +16,7 @@
 
 /* Rendered at three times the rate and brought down, since the synthesiser lets alias what lies
  * above half of its own rate. */
-enum { OVER = 3, HOP = OVER * TB_CLIP_HOP, BEND_SEMITONES = 12, EXPRESSION = 11 };
+enum { OVER = 3, HOP = OVER * TB_CLIP_HOP, BEND_SEMITONES = 12, EXPRESSION = 11, CHANNELS = 2 };
 
 struct tb_soundfont {
     fluid_settings_t *settings;
@@ -60,7 +60,8 @@ struct tb_soundfont *tb_soundfont_open(const char *path, int bank, int preset, s
         status = tb_fail(err, TB_ENOTFOUND, "soundfont: %.100s: no readable soundfont", path);
     else if ((id = fluid_synth_sfload(font->synth, path, 0)) == FLUID_FAILED)
         status = tb_fail(err, TB_ENOTFOUND, "soundfont: %.100s: cannot be loaded", path);
-    else if (fluid_synth_program_select(font->synth, 0, id, bank, preset) != FLUID_OK)
+    else if (fluid_synth_program_select(font->synth, 0, id, bank, preset) != FLUID_OK ||
+             fluid_synth_program_select(font->synth, 1, id, bank, preset) != FLUID_OK)
         status = tb_fail(err, TB_ENOTFOUND, "preset: the soundfont has no preset %d in bank %d",
                          preset, bank);
     if (status != TB_OK) {
@@ -87,38 +88,46 @@ const char *tb_soundfont_name(const struct tb_soundfont *font)
     return font->name;
 }
 
-/* Where the wheel and the expression pedal are, for the newest note. */
-static void control(fluid_synth_t *synth, const struct tb_phrase_note *note, float time_s)
+/* Where the wheel and the expression pedal of a note are. Notes take two channels in turn, or the
+ * end of one would jump to the bend of the next. */
+static void control(fluid_synth_t *synth, int channel, const struct tb_phrase_note *note,
+                    float time_s)
 {
     const float bend = tb_phrase_bend(note, time_s) / BEND_SEMITONES;
     const int wheel = (int)lrintf(8192 + 8191 * bend);
-    (void)fluid_synth_pitch_bend(synth, 0, wheel < 0 ? 0 : wheel > 16383 ? 16383 : wheel);
-    (void)fluid_synth_cc(synth, 0, EXPRESSION,
+    (void)fluid_synth_pitch_bend(synth, channel, wheel < 0 ? 0 : wheel > 16383 ? 16383 : wheel);
+    (void)fluid_synth_cc(synth, channel, EXPRESSION,
                          (int)lrintf(127 * tb_phrase_expression(note, time_s)));
+}
+
+static void release(struct tb_soundfont *font, const struct tb_phrase *phrase, size_t note)
+{
+    (void)fluid_synth_noteoff(font->synth, (int)(note % CHANNELS), phrase->notes[note].key);
 }
 
 static int render(struct tb_soundfont *font, const struct tb_phrase *phrase, float *wide,
                   float *keys, size_t n_frames)
 {
-    size_t next = 0, off = 0;
+    size_t next = 0, off = 0; /* notes begun and ended */
     int fault = 0;
     for (size_t k = 0; k < n_frames && !fault; k++) {
         float left[HOP], right[HOP];
         const float now = (float)k / 250;
-        /* a legato note ends when the next one has begun */
         while (off < next && phrase->notes[off].end_s <= now)
-            (void)fluid_synth_noteoff(font->synth, 0, phrase->notes[off++].key);
+            release(font, phrase, off++);
         if (next < phrase->n_notes && phrase->notes[next].start_s <= now) {
             for (; off < next; off++)
-                (void)fluid_synth_noteoff(font->synth, 0, phrase->notes[off].key);
-            const struct tb_phrase_note *note = &phrase->notes[next++];
-            control(font->synth, note, 0);
-            (void)fluid_synth_noteon(font->synth, 0, note->key, note->velocity);
+                release(font, phrase, off);
+            const struct tb_phrase_note *note = &phrase->notes[next];
+            control(font->synth, (int)(next % CHANNELS), note, 0);
+            (void)fluid_synth_noteon(font->synth, (int)(next % CHANNELS), note->key,
+                                     note->velocity);
+            next++;
         }
-        keys[k] = next ? (float)phrase->notes[next - 1].key : (float)phrase->notes[0].key;
+        const struct tb_phrase_note *note = &phrase->notes[next ? next - 1 : 0];
+        keys[k] = (float)note->key;
         if (next) {
-            const struct tb_phrase_note *note = &phrase->notes[next - 1];
-            control(font->synth, note, now - note->start_s);
+            control(font->synth, (int)((next - 1) % CHANNELS), note, now - note->start_s);
             keys[k] += tb_phrase_bend(note, now - note->start_s);
         }
         fault = fluid_synth_write_float(font->synth, HOP, left, 0, 1, right, 0, 1) != FLUID_OK;
@@ -138,8 +147,10 @@ enum tb_status tb_soundfont_play(struct tb_soundfont *font, const struct tb_phra
     *samples = calloc(*n_samples, sizeof **samples);
     *keys = malloc(n_frames * sizeof **keys);
     enum tb_status status = TB_OK;
-    (void)fluid_synth_all_sounds_off(font->synth, 0);
-    (void)fluid_synth_pitch_wheel_sens(font->synth, 0, BEND_SEMITONES);
+    for (int channel = 0; channel < CHANNELS; channel++) {
+        (void)fluid_synth_all_sounds_off(font->synth, channel);
+        (void)fluid_synth_pitch_wheel_sens(font->synth, channel, BEND_SEMITONES);
+    }
     if (!wide || !*samples || !*keys)
         status = tb_fail(err, TB_ENOMEM, "out of memory");
     else if (render(font, phrase, wide, *keys, n_frames))
