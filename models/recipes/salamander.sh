@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # usage: salamander.sh OUT
-# Piano from the Salamander recordings (Alexander Holm, CC BY 3.0), which npm has in 16 packages, one
-# for each velocity: 480 notes, 78 MB. Notes are known from the files' names (D#4v7.ogg) and damped
-# after 0.3 to 4 s, so that the model learns what releasing a key does.
+# Piano from the Salamander recordings (Alexander Holm, CC BY 3.0), which npm has in 16 packages,
+# one for each velocity: 480 notes, 78 MB. Notes are known from the files' names (D#4v7.ogg) and
+# damped after 0.3 to 4 s, so that the model learns what a released key does.
 set -eu
 if [ $# -ne 1 ]; then
     sed -n 3p "$0" >&2

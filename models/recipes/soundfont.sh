@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # usage: soundfont.sh OUT [MINUTES]
 # Flute, violin and trumpet of the MuseScore General soundfont (Debian: apt-get install
-# musescore-general-soundfont-lossless; MIT licence), playing seeded phrases. Nothing else is needed.
+# musescore-general-soundfont-lossless; MIT licence), playing seeded phrases.
 set -eu
 if [ $# -lt 1 ] || [ $# -gt 2 ]; then
     sed -n 3p "$0" >&2
