@@ -104,14 +104,19 @@ static float towards(float hz, float note_hz, bool *moved)
     return 0;
 }
 
+/* What the label says of a frame, -1 nothing. */
+static float key_at(const struct tb_track_options *o, size_t k)
+{
+    return o->keys ? o->keys[k] : tb_label_key_at(o->label, o->start_s + (float)k / 250, 0.05f);
+}
+
 /* Every voiced frame against its label; those that no octave explains become holes. */
 static void follow_label(struct tb_track *t, const struct tb_track_options *o, float *scratch,
                          struct tb_judgement *j)
 {
     size_t voiced = 0, agree = 0, octaves = 0, n = 0;
     for (size_t k = 0; k < t->n; k++) {
-        const float time_s = o->start_s + (float)k / 250;
-        const float key = o->keys ? o->keys[k] : tb_label_key_at(o->label, time_s, 0.05f);
+        const float key = key_at(o, k);
         if (t->f0_hz[k] <= 0 || !sounds(t, k))
             continue;
         if (key < 0) {
@@ -133,6 +138,16 @@ static void follow_label(struct tb_track *t, const struct tb_track_options *o, f
     j->agreement = voiced ? (float)agree / (float)voiced : 0;
     j->octaves = voiced ? (float)octaves / (float)voiced : 0;
     j->cents = median(scratch, n);
+}
+
+/* Where the tracker knew nothing within a melody. */
+static void fill_from_label(struct tb_track *t, const struct tb_track_options *o, float cents)
+{
+    for (size_t k = 0; k < t->n; k++) {
+        const float key = key_at(o, k);
+        if (t->f0_hz[k] <= 0 && key >= 0)
+            t->f0_hz[k] = hz_of_key(key + cents / 100);
+    }
 }
 
 /* Pitch from the label alone. */
@@ -340,9 +355,8 @@ enum tb_status tb_track_repair(struct tb_track *t, const float *samples,
         /* half of the frames must tell the same offset for it to count */
         if (known)
             take_label(t, o, j->agreement > 0.5f ? j->cents : 0);
-        for (size_t k = 0; o->keys && k < t->n; k++)
-            if (t->f0_hz[k] <= 0)
-                t->f0_hz[k] = hz_of_key(o->keys[k] + j->cents / 100);
+        else if (o->keys || o->label->n_notes > 1)
+            fill_from_label(t, o, j->cents);
     } else {
         smooth(t, scratch);
     }
