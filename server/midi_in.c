@@ -116,6 +116,15 @@ static void open_source(struct source *s)
     s->fd = -1;
 }
 
+/* Keys that are down on any channel come up. */
+static void let_go(struct source *s)
+{
+    tb_midi_reset(&s->parser);
+    for (unsigned channel = 0; channel < 16; channel++)
+        tb_midi_parse(&s->parser, (const uint8_t[]){(uint8_t)(0xb0 | channel), 123, 0}, 3);
+    tb_midi_reset(&s->parser);
+}
+
 /* A writer that leaves a FIFO has said what it had to say; a device that goes leaves keys down. */
 static void lose_source(struct source *s)
 {
@@ -123,13 +132,12 @@ static void lose_source(struct source *s)
     bool fifo = fstat(s->fd, &st) == 0 && S_ISFIFO(st.st_mode);
     close(s->fd);
     s->fd = -1;
-    tb_midi_reset(&s->parser);
     if (fifo) {
+        tb_midi_reset(&s->parser);
         open_source(s);
         return;
     }
-    tb_midi_parse(&s->parser, (const uint8_t[]){0xb0, 123, 0}, 3);
-    tb_midi_reset(&s->parser);
+    let_go(s);
     tb_log("midi: %s is gone; looking for it", s->path);
     s->complained = true;
 }
@@ -244,10 +252,14 @@ static void *run(void *arg)
             next_ns = now + LOOK_MS * TB_NS_PER_MS;
         }
     } while (serve(m, LOOK_MS));
+    if (m->seq)
+        let_go(&m->cable);
     tb_midi_seq_close(m->seq);
-    for (size_t i = 0; i < m->n_sources; i++)
+    for (size_t i = 0; i < m->n_sources; i++) {
+        let_go(&m->sources[i]);
         if (m->sources[i].fd >= 0)
             close(m->sources[i].fd);
+    }
     return NULL;
 }
 

@@ -180,8 +180,8 @@ static bool same_device(const struct tb_config *a, const struct tb_config *b)
            a->rate_hz == b->rate_hz && a->block == b->block && a->periods == b->periods;
 }
 
-/* What a running service cannot take over is told, not dropped. */
-static void tell_unchanged(const struct tb_config *now, const struct tb_config *next)
+/* What a running service cannot take over is told, at every reload, not dropped. */
+static void keep_unchanged(const struct tb_config *now, struct tb_config *next)
 {
     const struct {
         const char *name;
@@ -190,17 +190,43 @@ static void tell_unchanged(const struct tb_config *now, const struct tb_config *
         {"--state", strcmp(now->state_dir, next->state_dir) != 0},
         {"server.listen", strcmp(now->listen, next->listen) != 0},
         {"server.port", now->port != next->port},
-        {"server.hosts", strcmp(now->hosts, next->hosts) != 0},
-        {"audio.priority", now->priority != next->priority},
         {"audio.cpu", now->cpu != next->cpu},
-        {"models.zoo", strcmp(now->zoo, next->zoo) != 0},
-        {"models.max_mib", now->model_mib != next->model_mib},
-        {"midi.in", strcmp(now->midi_in, next->midi_in) != 0},
-        {"midi.sequencer", now->midi_sequencer != next->midi_sequencer},
     };
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
         if (settings[i].differs)
             tb_log("%s was changed, which needs a restart of the service", settings[i].name);
+    memcpy(next->state_dir, now->state_dir, sizeof next->state_dir);
+    memcpy(next->listen, now->listen, sizeof next->listen);
+    next->port = now->port;
+    next->cpu = now->cpu;
+}
+
+static void change_priority(struct serve *s, int priority)
+{
+    int tid = tb_audio_thread_tid(tb_keeper_thread(s->keeper));
+    bool set = tb_realtime_set(tid, priority);
+    s->realtime.priority = priority;
+    atomic_store(&s->shm->audio.realtime, set && priority > 0);
+    if (!set)
+        tb_log("audio.priority: %d is not granted", priority);
+}
+
+static void change_midi(struct serve *s, const struct tb_config *next)
+{
+    struct tb_error err;
+    tb_midi_in_stop(s->midi); /* first: the ring to the audio thread has one writer */
+    s->midi = tb_midi_in_start(next, tb_keeper_thread(s->keeper), &err);
+    if (s->midi)
+        return;
+    tb_log("midi.in: %s; the old inputs stay", err.text);
+    s->midi = tb_midi_in_start(&s->config, tb_keeper_thread(s->keeper), &err);
+}
+
+/* The web role reads its settings when it starts, and comes back on the same socket. */
+static bool same_web(const struct tb_config *a, const struct tb_config *b)
+{
+    return strcmp(a->hosts, b->hosts) == 0 && strcmp(a->zoo, b->zoo) == 0 &&
+           a->model_mib == b->model_mib;
 }
 
 static void reload(struct serve *s)
@@ -212,9 +238,16 @@ static void reload(struct serve *s)
         return;
     }
     tb_log("configuration read again");
+    keep_unchanged(&s->config, &next);
     if (!same_device(&s->config, &next))
         tb_keeper_reconfigure(s->keeper, &next);
-    tell_unchanged(&s->config, &next);
+    if (s->config.priority != next.priority)
+        change_priority(s, next.priority);
+    if (strcmp(s->config.midi_in, next.midi_in) != 0 ||
+        s->config.midi_sequencer != next.midi_sequencer)
+        change_midi(s, &next);
+    if (!same_web(&s->config, &next))
+        tb_supervisor_renew(&s->supervisor, tb_clock_ns());
     s->config = next;
 }
 
@@ -275,7 +308,7 @@ static void loop(struct serve *s)
             [BUILDER] = {.fd = builder, .events = POLLIN},
             [LINK] = {.fd = s->supervisor.link, .events = POLLIN},
             /* without a web role the messages wait in the socket */
-            [SYSEX] = {.fd = web ? tb_midi_in_sysex_fd(s->midi) : -1, .events = POLLIN},
+            [SYSEX] = {.fd = web && s->midi ? tb_midi_in_sysex_fd(s->midi) : -1, .events = POLLIN},
         };
         (void)poll(fds, N_FDS, tb_supervisor_wait_ms(&s->supervisor, now, TICK_MS));
         if (fds[LINK].revents & POLLIN)

@@ -20,6 +20,7 @@ extern char **environ;
 
 enum { FIRST_BACKOFF_MS = 100, MAX_BACKOFF_MS = 5000 };
 enum { HEALTHY_MS = 30000, SHORT_LIFE_MS = 20 };
+static const uint64_t RENEW_NS = 3 * TB_NS_PER_S; /* for a web role that makes room */
 enum { FREE_FDS = 16 }; /* our own ends lie above every number that a child is given */
 
 unsigned tb_supervisor_backoff_ms(unsigned failures)
@@ -143,6 +144,8 @@ static enum tb_status start_web(struct tb_supervisor *s, struct tb_error *err)
 
 void tb_supervisor_tick(struct tb_supervisor *s, uint64_t now_ns)
 {
+    if (s->web != 0 && s->renew_ns != 0 && now_ns - s->renew_ns > RENEW_NS)
+        (void)kill(s->web, SIGKILL);
     if (s->stopping || s->web != 0 || now_ns < s->retry_ns)
         return;
     struct tb_error err;
@@ -189,10 +192,13 @@ static void web_ended(struct tb_supervisor *s, int status, uint64_t now_ns)
             tb_log("web: %s while it was stopping", why);
         return;
     }
+    bool renewed = s->renew_ns != 0;
+    s->renew_ns = 0;
     uint64_t lived_ms = (now_ns - s->started_ns) / TB_NS_PER_MS;
     if (lived_ms >= HEALTHY_MS)
         s->failures = 0;
-    bool outside = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && lived_ms > SHORT_LIFE_MS;
+    bool outside =
+        renewed || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && lived_ms > SHORT_LIFE_MS);
     if (!outside) {
         s->failures++;
         atomic_store(&s->shm->current.checked, 0); /* who knows what it did to its files */
@@ -201,6 +207,14 @@ static void web_ended(struct tb_supervisor *s, int status, uint64_t now_ns)
     s->retry_ns = now_ns + (uint64_t)wait_ms * TB_NS_PER_MS;
     atomic_fetch_add(&s->shm->audio.web_restarts, 1);
     tb_log("web: %s after %.1f s, starting again in %u ms", why, (double)lived_ms / 1000, wait_ms);
+}
+
+void tb_supervisor_renew(struct tb_supervisor *s, uint64_t now_ns)
+{
+    if (s->web == 0 || s->stopping)
+        return; /* the next one reads it anyway */
+    s->renew_ns = now_ns;
+    (void)kill(s->web, SIGTERM);
 }
 
 static void job_ended(struct tb_supervisor *s, size_t kind, int status)

@@ -24,6 +24,7 @@ struct tb_supervisor {
     uint64_t retry_ns;   /* when to start the next one; only while web is 0 */
     unsigned failures;   /* in a row */
     bool stopping;
+    uint64_t renew_ns;          /* when the web role was asked to make room for a new one; 0: not */
     pid_t jobs[TB_N_JOB_KINDS]; /* 0: none of that kind */
 };
 
@@ -35,6 +36,9 @@ void tb_supervisor_tick(struct tb_supervisor *s, uint64_t now_ns);
 
 /* Milliseconds until tick has something to do, at most limit_ms. */
 int tb_supervisor_wait_ms(const struct tb_supervisor *s, uint64_t now_ns, int limit_ms);
+
+/* A new web role, with the configuration as it is now, takes the place of the old one. */
+void tb_supervisor_renew(struct tb_supervisor *s, uint64_t now_ns);
 
 /* After SIGCHLD. True when the web role ended (its notes have to be released). Jobs that ended are
  * told to the web role. */

