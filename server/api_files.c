@@ -121,9 +121,7 @@ static void answer_syx(struct tb_request *request, const struct tb_patch *patche
     size_t size = bulk ? TB_SYX_BULK : TB_SYX_SINGLE;
     uint8_t *out = malloc(size), packed[TB_SYX_BANK][TB_SYX_PACKED], voice[TB_SYX_UNPACKED];
     for (size_t i = 0; i < n; i++) {
-        float values[TB_N_PARAMS];
-        tb_patch_get_params(&patches[i], values);
-        tb_syx_from_values(values, patches[i].name, voice);
+        tb_patch_to_voice(&patches[i], voice);
         tb_syx_pack(voice, packed[i]);
     }
     if (out && bulk)

@@ -2,6 +2,7 @@
 #include "server/cli.h"
 
 #include "server/http_client.h"
+#include "server/import.h"
 #include "server/patch_json.h"
 #include "server/syx.h"
 
@@ -178,13 +179,6 @@ static enum tb_status collect(struct tb_store *store, struct collection *c, cons
     return s;
 }
 
-static void to_voice(const struct tb_patch *patch, uint8_t voice[TB_SYX_UNPACKED])
-{
-    float values[TB_N_PARAMS];
-    tb_patch_get_params(patch, values);
-    tb_syx_from_values(values, patch->name, voice);
-}
-
 /* One voice as a single dump, up to 32 as a bulk dump. */
 static enum tb_status to_syx(const struct collection *c, struct tb_cli_bytes *out,
                              struct tb_error *err)
@@ -198,7 +192,7 @@ static enum tb_status to_syx(const struct collection *c, struct tb_cli_bytes *ou
     if (!out->data)
         return tb_fail(err, TB_ENOMEM, "no memory");
     for (size_t i = 0; i < c->n; i++) {
-        to_voice(&c->patches[i], voice);
+        tb_patch_to_voice(&c->patches[i], voice);
         tb_syx_pack(voice, packed[i]);
     }
     if (c->n == 1)

@@ -171,8 +171,15 @@ static json_t *values_schema(bool patch_only)
                                             whole ? "integer" : "number", "minimum", p->min,
                                             "maximum", p->max, "description", p->help));
     }
-    return json_pack("{s:s, s:o, s:b}", "type", "object", "properties", properties,
-                     "additionalProperties", 0);
+    json_t *schema = json_pack("{s:s, s:o, s:b}", "type", "object", "properties", properties,
+                               "additionalProperties", 0);
+    if (patch_only)
+        (void)json_object_set_new(
+            schema, "patternProperties",
+            json_pack("{s:{s:s, s:i, s:i, s:s}}", "^dx7\\.name\\.([1-9]|10)$", "type", "integer",
+                      "minimum", 0, "maximum", 127, "description",
+                      "A character of the DX7's display, where the name cannot say it"));
+    return schema;
 }
 
 json_t *tb_openapi(void)

@@ -197,6 +197,21 @@ test('imports and exports', async () => {
     const uuid = one.json.created[0].uuid;
     const back = await d.api('GET', `/patches/${uuid}/export?format=syx`);
     assert.deepEqual(back.data, singleVoice(), 'bit for bit');
+    // the display's own characters and blanks, through an edit and a save
+    const odd = singleVoice(' \x01A\x00~ \x7f ');
+    const kept = await d.api('POST', '/imports', odd, { type: 'application/octet-stream' });
+    assert.equal(kept.status, 201);
+    const loaded = await d.api('PUT', '/state/patch', { uuid: kept.json.created[0].uuid });
+    assert.equal(loaded.status, 200);
+    await d.api('PATCH', '/state', { values: { 'fm.op1.level': 98 } });
+    await d.api('PATCH', '/state', { values: { 'fm.op1.level': 99 } });
+    const made = await d.api('GET', `/patches/${kept.json.created[0].uuid}`);
+    const saved = await d.api('POST', '/state/save', undefined, {
+        headers: { 'If-Match': made.headers.etag },
+    });
+    assert.equal(saved.status, 200);
+    const same = await d.api('GET', `/patches/${saved.json.uuid}/export?format=syx`);
+    assert.deepEqual(same.data, odd, 'a name that is no text comes back too');
     const again = await d.api('POST', '/imports', singleVoice(), {
         type: 'application/octet-stream',
     });
