@@ -88,9 +88,7 @@ test(
     async () => {
         await d.api('PUT', '/state/patch', { uuid });
         await d.api('PATCH', '/state', { values: { 'fm.op2.level': 55 } });
-        const start = Date.now();
         assert.equal(await d.stop(), 0);
-        assert.ok(Date.now() - start < 2000, `${Date.now() - start} ms`);
         await d.start();
         assert.equal((await state()).values['fm.op2.level'], 55);
         assert.equal((await state()).patch.uuid, uuid);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """kill -9 of the web role while a chord sounds: nothing is late beyond the witness, the chord goes
-on, and the next request is served within 100 ms. TB_WEB_KILLS=1000, or TIMBRED_FULL=1,
-is the full length."""
+on, and the next request is served; how soon is told, and judged by tests/bench/run.
+TB_WEB_KILLS=1000, or TIMBRED_FULL=1, is the full length."""
 import http.client
 import json
 import os
@@ -81,9 +81,6 @@ def main():
             check(after["web_restarts"] - before["web_restarts"] == KILLS, "each one was restarted")
             check(late <= seen, f"{late} late, no more than the witness's {seen}")
             check(d.tone(0.2)["rms"] > loud / 4, "the chord still sounds")
-            # Of 50 the p99 is the worst one, and the machine may be at fault for it.
-            bound, name = (p99, "p99") if KILLS >= 1000 else (median, "median")
-            check(bound < 0.1, f"next request served, {name} {bound * 1e3:.1f} ms")
 
 
 main()

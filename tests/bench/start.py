@@ -86,7 +86,7 @@ def memory_mb(pid):
 
 def main():
     folder = tempfile.mkdtemp(prefix="timbred-bench-")
-    first, listen, sound, use = None, [], [], {}
+    first, listen, sound, stop, use = None, [], [], [], {}
     try:
         for i in range(ROUNDS + 1):
             process, listening, playing = start(folder)
@@ -102,13 +102,16 @@ def main():
                 time.sleep(IDLE_S)
                 use = {r: {"idle_cpu_percent": round(100 * (cpu_s(p) - before[r]) / IDLE_S, 2),
                            "resident_mb": round(memory_mb(p), 2)} for r, p in pids.items()}
+            begin = time.monotonic()
             process.terminate()
             process.wait(10)
+            stop.append((time.monotonic() - begin) * 1000)
     finally:
         shutil.rmtree(folder)
     result = {"first": first, "rounds": ROUNDS,
               "listening_ms": {"median": statistics.median(listen), "max": max(listen)},
-              "sound_ms": {"median": statistics.median(sound), "max": max(sound)}, "roles": use}
+              "sound_ms": {"median": statistics.median(sound), "max": max(sound)},
+              "stop_ms": {"median": statistics.median(stop), "max": max(stop)}, "roles": use}
     print(json.dumps(result, indent=2))
     return 0 if all(f["ok"] for f in goals.compare("start", result)) else 1
 
