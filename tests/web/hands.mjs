@@ -58,6 +58,7 @@ export function handTests() {
 
     test('buttons: undo, redo, and A/B between the edit and what was saved', async () => {
         const { page } = world;
+        await loadByName(page, 'Revised');
         await loadByName(page, 'Dragged');
         const slider = range(page, 'fm.feedback');
         const saved = await slider.inputValue();

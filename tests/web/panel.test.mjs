@@ -4,9 +4,10 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { connected, holdKey, note, openPage, openPanel, PHONE, stumbles } from './browser.mjs';
 import { deviceTests } from './device.mjs';
-import { fundamentalHz, hear, levelAtDb, loudnessDb } from './ears.mjs';
+import { fundamentalHz, hear, levelAtDb, loudnessDb, record } from './ears.mjs';
 import { handTests } from './hands.mjs';
 import { libraryTests } from './library.mjs';
+import { modelTests } from './models.mjs';
 import { A3, begin, end, inked, LAN_NAME, loadByName, range, world } from './world.mjs';
 
 const CARTRIDGE = '/usr/share/hexter/dx7_roms.dx7';
@@ -55,7 +56,7 @@ test('a cartridge of 128 voices is imported by its file', async () => {
 test('Listen here starts with a tap, through the audio worklet', async () => {
     await page.click('button.listen');
     await page.waitForSelector('button.listen.on');
-    const silence = await hear(page, 0.3);
+    const silence = await record(page, 0.3);
     assert.ok(loudnessDb(silence) < -80, `silence is ${loudnessDb(silence)} dB`);
 });
 
@@ -273,6 +274,7 @@ test('on a desk nobody stumbles', async () => {
 
 libraryTests();
 handTests();
+modelTests();
 deviceTests();
 
 test('on a phone: two fingers, gliding, and nobody stumbles', async () => {

@@ -41,6 +41,16 @@ async function choose() {
         );
 }
 
+/** The first network that came with the program and makes its sound from harmonics, if any did. */
+async function chooseNetwork() {
+    const { items } = await daemon.api('GET', '/models?limit=500&sort=name');
+    const fits = items.filter(({ factory, affordable }) => factory && affordable);
+    const wanted = fits.find(({ family }) => family === 'hpn') ?? fits[0];
+    if (!wanted) return false;
+    await daemon.api('PUT', '/state/model', { uuid: wanted.uuid });
+    return true;
+}
+
 async function picture(name, options) {
     const page = await openPanel(browser, daemon, options);
     await page.waitForFunction(() => document.fonts.size >= 2);
@@ -62,6 +72,10 @@ try {
     await choose();
     await picture('desktop', { viewport: DESK });
     await picture('phone', { viewport: PHONE, deviceScaleFactor: 2, hasTouch: true });
+    if (await chooseNetwork()) {
+        await picture('neural-desktop', { viewport: DESK });
+        await picture('neural-phone', { viewport: PHONE, deviceScaleFactor: 2, hasTouch: true });
+    }
 } finally {
     await browser.close();
     await daemon.stop();

@@ -2,6 +2,7 @@
 import { render } from 'preact';
 import { takeTokenFromAddress } from './core/api';
 import { watchKeys } from './core/notes';
+import { watchModels } from './core/models';
 import { watchPatches } from './core/patches';
 import { start } from './core/store';
 import { App } from './ui/app';
@@ -14,5 +15,6 @@ addEventListener('hashchange', () => {
 loadFonts();
 watchKeys();
 watchPatches();
+watchModels();
 void start();
 render(<App />, document.getElementById('app')!);

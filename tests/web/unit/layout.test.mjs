@@ -156,3 +156,68 @@ for (const algorithm of ALGORITHMS)
                         `${a.operator} and ${b.operator} overlap`,
                     );
     });
+
+test('a network shows what its family listens to, and none of the machine it replaces', () => {
+    const keys = [
+        'fm.op1.level',
+        'lfo.speed',
+        'play.mode',
+        'neural.op1.ratio',
+        'neural.op2.ratio',
+        'neural.routing',
+        'neural.stretch',
+        'neural.noise_gain',
+        'neural.table',
+        'note.attack',
+        'note.wheel_vibrato',
+        'ab.mix',
+        'transfer.source',
+        'reverb.mix',
+    ];
+    const of = (...families) => {
+        const made = layout({ params: keys.map((key) => param(key)), algorithms: [] }, families);
+        const shown = made.sections.flatMap(({ groups }) =>
+            groups.flatMap(({ params: list }) => list.map(({ key }) => key)),
+        );
+        return { ...made, shown, titles: made.sections.map(({ title }) => title) };
+    };
+    assert.deepEqual(of('fm').titles, ['LFO', 'Play', 'Effects']);
+    assert.equal(of('fm').bends.length, 0);
+    const hpn = of('hpn');
+    assert.deepEqual(hpn.titles, ['Bend', 'Notes', 'A/B', 'Transfer', 'Play', 'Effects']);
+    assert.deepEqual(
+        hpn.shown.filter((key) => key.startsWith('neural.')),
+        ['neural.stretch', 'neural.noise_gain'],
+    );
+    assert.equal(hpn.operators.length + hpn.bends.length, 0);
+    const fm = of('ddx7');
+    assert.deepEqual(
+        fm.bends.map(({ number }) => number),
+        [1, 2],
+    );
+    assert.ok(fm.shown.includes('neural.routing') && !fm.shown.includes('neural.table'));
+    const both = of('hpn', 'wavetable').shown;
+    assert.ok(both.includes('neural.table') && both.includes('neural.stretch'));
+});
+
+test('a heading takes its word out of the labels below it', () => {
+    const made = layout(
+        {
+            params: [
+                param('note.wheel_vibrato', { label: 'Wheel: vibrato' }),
+                param('note.vibrato_rate', { label: 'Vibrato rate' }),
+                param('note.vibrato_depth', { label: 'Vibrato' }),
+            ],
+            algorithms: [],
+        },
+        ['hpn'],
+    );
+    const labels = made.sections[0].groups.map(({ title, params: list }) => [
+        title,
+        ...list.map(({ label }) => label),
+    ]);
+    assert.deepEqual(labels, [
+        ['Wheel', 'Vibrato'],
+        ['Vibrato', 'Rate', 'Vibrato'],
+    ]);
+});

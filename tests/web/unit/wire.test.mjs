@@ -77,6 +77,34 @@ test('scope: mono samples', () => {
     assert.deepEqual([...frame.samples], [0.25, -0.25, 0]);
 });
 
+function neural(family, counts) {
+    const buffer = head(32 + counts.reduce((a, b) => a + b), 4, 0, 5);
+    [family, ...counts].forEach((v, i) => buffer.writeUInt8(v, 8 + i));
+    [220, -30, 0.75, -48, 110].forEach((v, i) => buffer.writeFloatLE(v, 12 + 4 * i));
+    for (let i = 32; i < buffer.length; i++) buffer[i] = i - 32;
+    return buffer;
+}
+
+test('neural: what a network says, its lists one after another', () => {
+    const frame = decodeFrame(exact(neural(2, [0, 3, 2])));
+    assert.equal(frame.kind, 'neural');
+    assert.equal(frame.family, 'wavetable');
+    assert.equal(frame.f0Hz, 220);
+    assert.equal(frame.loudnessDb, -30);
+    assert.equal(frame.confidence, 0.75);
+    assert.equal(frame.inputDb, -48);
+    assert.equal(frame.inputF0Hz, 110);
+    assert.equal(frame.harmonics.length, 0);
+    assert.deepEqual(
+        [...frame.bands],
+        [0, 1, 2].map((v) => Math.fround(v / 255)),
+    );
+    assert.deepEqual(
+        [...frame.tables],
+        [3, 4].map((v) => Math.fround(v / 255)),
+    );
+});
+
 for (const [name, buffer] of [
     ['empty', Buffer.alloc(0)],
     ['half a head', Buffer.alloc(7)],
@@ -84,6 +112,8 @@ for (const [name, buffer] of [
     ['unknown version', head(52, 1, 0, 0, 2)],
     ['telemetry cut short', telemetry(3).subarray(0, 75)],
     ['PCM cut short', head(27, 2, 1, 0)],
+    ['neural cut short', neural(1, [100, 65, 0]).subarray(0, 196)],
+    ['neural of a family to come', neural(9, [0, 0, 0])],
     ['scope cut short', head(17, 3, 1, 0)],
 ])
     test(`refused: ${name}`, () => assert.equal(decodeFrame(exact(buffer)), null));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // REST, with the token that the link brought.
 
-const ROOT = '/api/v1';
+export const ROOT = '/api/v1';
 const TOKEN_KEY = 'timbred.token';
 
 export class Problem extends Error {
@@ -76,16 +76,27 @@ export async function request(
 }
 
 async function problem(response: Response): Promise<Problem> {
-    let detail = `${response.status} ${response.statusText}`;
+    const text = await response.text().catch(() => '');
+    return problemOf(response.status, response.statusText, text, response.headers.get('ETag'));
+}
+
+/** text: of a problem document, if it is one. */
+export function problemOf(
+    status: number,
+    title: string,
+    text: string,
+    etag?: string | null,
+): Problem {
+    let detail = `${status} ${title}`;
     let field: string | undefined;
     try {
-        const body = (await response.json()) as { detail?: string; title?: string; field?: string };
+        const body = JSON.parse(text) as { detail?: string; title?: string; field?: string };
         detail = body.detail ?? body.title ?? detail;
         field = body.field;
     } catch {
         // Not a problem document: the status has to do.
     }
-    return new Problem(response.status, detail, field, response.headers.get('ETag'));
+    return new Problem(status, detail, field, etag);
 }
 
 export async function get<T>(path: string): Promise<T> {

@@ -3,17 +3,65 @@
 // own, so a new parameter appears without a change here.
 import { prefix, suffix, type Param, type Schema } from './params';
 import type { Algorithm } from './params';
+import type { Family } from './wire';
 
 const PATTERNS: [RegExp, string][] = [
     [/^fm\.op\d\./, 'operator'],
+    [/^neural\.op\d\./, 'bend'],
     [/^fm\.pitch_eg\./, 'Pitch EG'],
     [/^fm\./, 'Voice'],
     [/^lfo\./, 'LFO'],
+    [/^neural\./, 'Bend'],
+    [/^note\./, 'Notes'],
+    [/^ab\./, 'A/B'],
+    [/^transfer\./, 'Transfer'],
     [/^(play|bend)\./, 'Play'],
     [/^(wheel|foot|breath|aftertouch)\./, 'Controllers'],
     [/^(patch|chorus|reverb)\./, 'Effects'],
 ];
-const ORDER = ['LFO', 'Pitch EG', 'Play', 'Controllers', 'Effects'];
+const ORDER = [
+    'Bend',
+    'Notes',
+    'A/B',
+    'Transfer',
+    'LFO',
+    'Pitch EG',
+    'Play',
+    'Controllers',
+    'Effects',
+];
+
+/** Headings within a section, where keys alone would make one long row. */
+const HEADINGS: [RegExp, string][] = [
+    [/^neural\.(pitch|loudness)$/, 'Network hears'],
+    [/^neural\.(feedback|routing)$/, 'Operators'],
+    [/^neural\.(attention|table)$/, 'Wavetables'],
+    [/^neural\.reverb/, 'Learned room'],
+    [/^neural\./, 'Spectrum'],
+    [/^note\.(attack|decay|sustain|release)$/, 'Loudness'],
+    [/^note\.vibrato/, 'Vibrato'],
+    [/^note\.wheel/, 'Wheel'],
+    [/^note\.breath/, 'Breath'],
+    [/^note\.pressure/, 'Pressure'],
+    [/^note\.timbre/, 'Timbre'],
+    [/^note\./, 'Touch'],
+];
+
+/** Who listens to a parameter; what is not here concerns everything. The first that fits. */
+const USERS: [RegExp, Family[]][] = [
+    [/^neural\.(op\d\.|feedback$|routing$)/, ['ddx7', 'fm_envelope']],
+    [/^neural\.(stretch|odd_even|harmonic_gain)$/, ['hpn']],
+    [/^neural\.tilt$/, ['hpn', 'ddx7', 'fm_envelope']],
+    [/^neural\.noise_gain$/, ['hpn', 'wavetable']],
+    [/^neural\.(attention|table)$/, ['wavetable']],
+    [/^(neural|note|ab|transfer)\./, ['hpn', 'wavetable', 'ddx7', 'fm_envelope']],
+    [/^(fm|lfo|wheel|foot|breath|aftertouch)\./, ['fm']],
+];
+
+export function concerns({ key }: Param, families: readonly Family[]): boolean {
+    const users = USERS.find(([pattern]) => pattern.test(key))?.[1];
+    return !users || users.some((family) => families.includes(family));
+}
 
 export interface Envelope {
     prefix: string;
@@ -21,7 +69,7 @@ export interface Envelope {
     levels: [Param, Param, Param, Param];
 }
 
-/** Parameters whose keys begin alike. */
+/** Parameters whose keys begin alike, or that share a heading. */
 export interface Group {
     title: string;
     params: Param[];
@@ -45,6 +93,8 @@ export interface Operator {
 
 export interface Layout {
     operators: Operator[];
+    /** What can be bent of the operators that a network plays. */
+    bends: Operator[];
     voice: Param[];
     sections: Section[];
     device: Section[];
@@ -55,18 +105,19 @@ function place(param: Param): string {
     return PATTERNS.find(([pattern]) => pattern.test(param.key))?.[1] ?? param.group;
 }
 
-export function layout({ params }: Schema): Layout {
+export function layout({ params }: Schema, families: readonly Family[] = ['fm']): Layout {
     const places = new Map<string, Param[]>();
-    for (const param of params) {
+    for (const param of params.filter((each) => concerns(each, families))) {
         const at = place(param);
         places.set(at, [...(places.get(at) ?? []), param]);
     }
     const sections = [...places]
-        .filter(([title]) => !['operator', 'Voice', 'device'].includes(title))
+        .filter(([title]) => !['operator', 'bend', 'Voice', 'device'].includes(title))
         .sort(([a], [b]) => rank(a) - rank(b))
         .map(([title, list]) => ({ title, groups: groups(list) }));
     return {
         operators: operators(places.get('operator') ?? []),
+        bends: operators(places.get('bend') ?? []),
         voice: places.get('Voice') ?? [],
         sections,
         device: [{ title: 'Settings', groups: groups(places.get('device') ?? []) }],
@@ -81,15 +132,25 @@ function rank(title: string): number {
 function groups(params: Param[]): Group[] {
     const byPrefix = new Map<string, Param[]>();
     for (const param of params) {
-        const key = prefix(param.key);
+        const heading = HEADINGS.find(([pattern]) => pattern.test(param.key))?.[1];
+        const key = heading ?? prefix(param.key);
         byPrefix.set(key, [...(byPrefix.get(key) ?? []), param]);
     }
     return [...byPrefix].map(([key, list]) => ({
         title: titleOf(key),
-        params: list.filter((param) => !isStage(param)),
+        params: list.filter((param) => !isStage(param)).map((param) => under(key, param)),
         envelope: envelope(key, list),
         lfo: list.find((param) => param.key === 'lfo.wave') ?? null,
     }));
+}
+
+/** What the heading says already is left out: "Wheel: vibrato" under "Wheel". */
+function under(heading: string, param: Param): Param {
+    const first = heading.split(' ')[0]!;
+    const rest = param.label.startsWith(first) ? param.label.slice(first.length) : '';
+    const text = rest.replace(/^:? /, '');
+    if (text === rest || !text) return param;
+    return { ...param, label: text.charAt(0).toUpperCase() + text.slice(1) };
 }
 
 function titleOf(key: string): string {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What moves by itself: telemetry history, the newest scope block, and the one animation frame
 // in which everything is drawn. Nothing is drawn while the page or a picture is out of sight.
-import type { Point, Scope, Telemetry } from './wire';
+import type { Neural, Point, Scope, Telemetry } from './wire';
 import { OPERATORS } from './wire';
 
 /** Points of history; at 16 points in a thirtieth of a second this is 4 s. */
@@ -57,6 +57,41 @@ export class History {
     }
 }
 
+/** Messages of history: 8 s at 30 a second. */
+const CURVE = 240;
+
+/** Pitch and loudness over time: what the network hears, and what comes in. */
+export class Curves {
+    readonly times = new Float64Array(CURVE);
+    readonly f0Hz = new Float32Array(CURVE);
+    readonly loudnessDb = new Float32Array(CURVE);
+    readonly inputF0Hz = new Float32Array(CURVE);
+    readonly inputDb = new Float32Array(CURVE);
+    private next = 0;
+    length = 0;
+
+    push(frame: Neural, now: number): void {
+        const at = this.next;
+        const even = this.length ? this.times[this.at(0)]! + FRAME_MS : now;
+        this.times[at] = Math.abs(now - even) > LOST_MS ? now : even + PULL * (now - even);
+        this.f0Hz[at] = frame.f0Hz;
+        this.loudnessDb[at] = frame.loudnessDb;
+        this.inputF0Hz[at] = frame.inputF0Hz;
+        this.inputDb[at] = frame.inputDb;
+        this.next = (at + 1) % CURVE;
+        this.length = Math.min(this.length + 1, CURVE);
+    }
+
+    /** Index of the message that is `back` before the newest (0). */
+    at(back: number): number {
+        return (this.next - 1 - back + 2 * CURVE) % CURVE;
+    }
+
+    clear(): void {
+        this.length = 0;
+    }
+}
+
 class PeakHold {
     value = 0;
     private since = 0;
@@ -78,9 +113,15 @@ class PeakHold {
 
 export const history = new History();
 export const holds: [PeakHold, PeakHold] = [new PeakHold(), new PeakHold()];
-export const live: { telemetry: Telemetry | null; scope: Scope | null } = {
+export const curves = new Curves();
+export const live: {
+    telemetry: Telemetry | null;
+    scope: Scope | null;
+    neural: Neural | null;
+} = {
     telemetry: null,
     scope: null,
+    neural: null,
 };
 
 export function pushTelemetry(frame: Telemetry): void {
@@ -97,10 +138,18 @@ export function pushScope(frame: Scope): void {
     requestDraw();
 }
 
+export function pushNeural(frame: Neural): void {
+    live.neural = frame;
+    curves.push(frame, performance.now());
+    requestDraw();
+}
+
 export function quiet(): void {
     live.telemetry = null;
     live.scope = null;
+    live.neural = null;
     history.clear();
+    curves.clear();
     requestDraw();
 }
 

@@ -55,13 +55,15 @@ export function keyStep(param: Param): number {
 export function format(param: Param, value: number): string {
     if (param.scale === 'bool') return value ? 'on' : 'off';
     if (param.scale === 'enum') return param.choices?.[value] ?? String(value);
-    return param.unit ? `${formatNumber(param, value)} ${param.unit}` : formatNumber(param, value);
+    const text = formatNumber(param, value);
+    return param.unit && param.unit !== 'x' ? `${text} ${param.unit}` : text;
 }
 
 export function formatNumber(param: Param, value: number): string {
     if (!param.unit && param.scale === 'linear' && param.min === 0 && param.max === 1)
         return `${Math.round(value * 100)} %`;
     const text = Math.abs(value).toFixed(digitsOf(param, value));
+    if (param.unit === 'x') return `× ${text}`;
     if (Number(text) === 0) return text;
     return `${value < 0 ? '−' : param.min < 0 ? '+' : ''}${text}`;
 }
@@ -75,7 +77,7 @@ function digitsOf(param: Param, value: number): number {
 
 /** What a person typed; null when it is no number. A share may be typed as per cent. */
 export function parse(param: Param, text: string): number | null {
-    const match = /^\s*([+-]?\d*[.,]?\d+)/.exec(text.replace('−', '-'));
+    const match = /^\s*×?\s*([+-]?\d*[.,]?\d+)/.exec(text.replace('−', '-'));
     if (!match) return null;
     const number = Number(match[1]!.replace(',', '.'));
     if (!Number.isFinite(number)) return null;

@@ -3,13 +3,13 @@
 // sent, everything else arrives as messages, and after a lost connection all is read again.
 import { batch, computed, signal, type Signal } from '@preact/signals';
 import * as api from './api';
-import { history, pushScope, pushTelemetry, quiet } from './live';
+import { curves, history, pushNeural, pushScope, pushTelemetry, quiet } from './live';
 import { layout } from './layout';
 import type { Param, Schema } from './params';
 import { clamp } from './params';
 import { listener } from './listen';
 import { Socket, type Link, type Message } from './socket';
-import { decodeFrame } from './wire';
+import { decodeFrame, type Family } from './wire';
 
 export interface PatchRef {
     uuid: string;
@@ -18,8 +18,18 @@ export interface PatchRef {
     revision: number;
 }
 
+/** The network that a patch plays through. */
+export interface ModelRef {
+    uuid: string;
+    sha256: string;
+    name: string;
+    missing?: boolean;
+}
+
 export interface State {
     patch: PatchRef | null;
+    model?: ModelRef | null;
+    model_b?: ModelRef | null;
     modified: boolean;
     comparing: boolean;
     can_undo: boolean;
@@ -61,14 +71,18 @@ export interface Job {
     detail: string;
 }
 
-const TOPICS = ['state', 'notes', 'patches', 'status', 'jobs'];
-const VISIBLE_TOPICS = [...TOPICS, 'telemetry', 'scope'];
+const TOPICS = ['state', 'notes', 'patches', 'models', 'status', 'jobs'];
+const VISIBLE_TOPICS = [...TOPICS, 'telemetry', 'scope', 'neural'];
 
 export const schema = signal<Schema | null>(null);
 export const link = signal<Link>('connecting');
 export const role = signal('');
 export const roundTripMs = signal(0);
 export const patch = signal<PatchRef | null>(null);
+export const model = signal<ModelRef | null>(null);
+export const modelB = signal<ModelRef | null>(null);
+/** What makes sound: plain FM, or the families of the models that play. */
+export const families = signal<Family[]>(['fm']);
 export const flags = signal({
     modified: false,
     comparing: false,
@@ -79,15 +93,26 @@ export const status = signal<Status | null>(null);
 export const jobs = signal<Job[]>([]);
 /** Grows whenever the stored patches changed. */
 export const patchesChanged = signal(0);
+export const modelsChanged = signal(0);
 /** Keys that sound, and how loud: velocity by key. */
 export const sounding = signal<ReadonlyMap<number, number>>(new Map());
 export const notice = signal<{ text: string; bad: boolean } | null>(null);
 
 /** The schema's parameters where they belong. */
-export const arrangement = computed(() => (schema.value ? layout(schema.value) : null));
+export const arrangement = computed(() =>
+    schema.value ? layout(schema.value, families.value) : null,
+);
 /** The parameter that chooses among the schema's algorithms. */
 export const algorithmParam = computed(
     () => arrangement.value?.voice.find(({ key }) => key.endsWith('.algorithm')) ?? null,
+);
+
+/** The same for the operators that a network plays. */
+export const routingParam = computed(
+    () =>
+        arrangement.value?.sections
+            .flatMap(({ groups }) => groups.flatMap(({ params }) => params))
+            .find(({ key }) => key.endsWith('.routing')) ?? null,
 );
 
 /** The level of the device: its only setting in decibels. */
@@ -153,6 +178,8 @@ export function command(message: Message): boolean {
 function takeState(state: Partial<State>): void {
     batch(() => {
         if (state.patch !== undefined) patch.value = state.patch;
+        if (state.model !== undefined) model.value = state.model;
+        if (state.model_b !== undefined) modelB.value = state.model_b;
         takeFlags(state);
         for (const [key, number] of Object.entries(state.values ?? {}))
             if (!edits.has(key)) value(key).value = number;
@@ -187,6 +214,7 @@ const handlers: Record<string, (message: Message) => void> = {
     values: (message) => takeState(message as unknown as State),
     note: takeNote,
     patches: () => patchesChanged.value++,
+    models: () => modelsChanged.value++,
     status: (message) => (status.value = message as unknown as Status),
     job: takeJob,
     error: (message) => {
@@ -201,6 +229,7 @@ const socket = new Socket({
         if (state === 'open') {
             listener.connected((on) => socket.send({ type: 'listen', on }));
             patchesChanged.value++;
+            modelsChanged.value++;
         } else {
             edits.clear();
             sounding.value = new Map();
@@ -212,6 +241,7 @@ const socket = new Socket({
         const frame = decodeFrame(buffer);
         if (frame?.kind === 'pcm') listener.play(frame);
         else if (frame?.kind === 'scope') pushScope(frame);
+        else if (frame?.kind === 'neural') pushNeural(frame);
         else if (frame) pushTelemetry(frame);
     },
     latency: (ms) => (roundTripMs.value = ms),
@@ -219,11 +249,12 @@ const socket = new Socket({
 
 document.addEventListener('visibilitychange', () => {
     history.clear();
+    curves.clear();
     socket.subscribe(document.hidden ? TOPICS : VISIBLE_TOPICS);
 });
 
 /** The truth once more, after the device refused an edit that is already shown. */
-async function refresh(): Promise<void> {
+export async function refresh(): Promise<void> {
     try {
         takeState(await api.get<State>('/state'));
     } catch {

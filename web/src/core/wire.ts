@@ -5,12 +5,18 @@ export const OPERATORS = 6;
 const KIND_TELEMETRY = 1;
 const KIND_PCM = 2;
 const KIND_SCOPE = 3;
+const KIND_NEURAL = 4;
 const VERSION = 1;
 const HEAD_BYTES = 8;
 const TELEMETRY_BYTES = 52;
 const POINT_BYTES = 8;
 const PCM_BYTES = 24;
 const SCOPE_BYTES = 16;
+const NEURAL_BYTES = 32;
+
+/** By the number that telemetry gives them. */
+export const FAMILIES = ['fm', 'hpn', 'wavetable', 'ddx7', 'fm_envelope'] as const;
+export type Family = (typeof FAMILIES)[number];
 
 export interface Point {
     /** Per operator, 0 silent .. 1 full level, linear in dB over 96 dB. */
@@ -55,7 +61,26 @@ export interface Scope {
     samples: Float32Array;
 }
 
-export type Frame = Telemetry | Pcm | Scope;
+/** What a network decides now, for the voice that was started last. */
+export interface Neural {
+    kind: 'neural';
+    sequence: number;
+    family: Family;
+    /** What the network hears; 0 where nothing plays. */
+    f0Hz: number;
+    loudnessDb: number;
+    /** Of the input's pitch, 0..1. */
+    confidence: number;
+    inputDb: number;
+    inputF0Hz: number;
+    /** 0 silent .. 1 full, linear in dB over 96 dB. */
+    harmonics: Float32Array;
+    bands: Float32Array;
+    /** Shares of the wavetables. */
+    tables: Float32Array;
+}
+
+export type Frame = Telemetry | Pcm | Scope | Neural;
 
 /** null for what this panel does not know or what is cut short. */
 export function decodeFrame(buffer: ArrayBuffer): Frame | null {
@@ -70,6 +95,8 @@ export function decodeFrame(buffer: ArrayBuffer): Frame | null {
             return pcm(view, count);
         case KIND_SCOPE:
             return scope(view, count);
+        case KIND_NEURAL:
+            return neural(view);
         default:
             return null;
     }
@@ -133,5 +160,29 @@ function scope(view: DataView, count: number): Scope | null {
         sequence: view.getUint32(4, true),
         rateHz: view.getFloat32(8, true),
         samples,
+    };
+}
+
+function neural(view: DataView): Neural | null {
+    if (view.byteLength < NEURAL_BYTES) return null;
+    const family = FAMILIES[view.getUint8(8)];
+    const counts = [9, 10, 11].map((at) => view.getUint8(at)) as [number, number, number];
+    const total = counts[0] + counts[1] + counts[2];
+    if (!family || view.byteLength < NEURAL_BYTES + total) return null;
+    let at = NEURAL_BYTES;
+    const take = (n: number) => Float32Array.from({ length: n }, () => view.getUint8(at++) / 255);
+    const real = (index: number) => view.getFloat32(12 + 4 * index, true);
+    return {
+        kind: 'neural',
+        sequence: view.getUint32(4, true),
+        family,
+        f0Hz: real(0),
+        loudnessDb: real(1),
+        confidence: real(2),
+        inputDb: real(3),
+        inputF0Hz: real(4),
+        harmonics: take(counts[0]),
+        bands: take(counts[1]),
+        tables: take(counts[2]),
     };
 }

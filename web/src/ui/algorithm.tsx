@@ -143,6 +143,9 @@ function Mini({ algorithm }: { algorithm: Algorithm }) {
     return <Picture draw={draw} />;
 }
 
+/** Where 0 leaves the choice to the model. */
+const OWN = 'the model’s own';
+
 function describe(algorithm: Algorithm): string {
     const edges = algorithm.edges.map(([from, to]) => `${from} into ${to}`).join(', ');
     return `carriers ${algorithm.carriers.join(', ')}${edges ? `; ${edges}` : ''}`;
@@ -152,25 +155,41 @@ export function AlgorithmView({ param }: { param: Param }) {
     const choosing = useSignal(false);
     const algorithms = schema.value!.algorithms;
     const number = value(param.key).value;
-    const algorithm = algorithms[number - 1] ?? algorithms[0]!;
-    const draw: Draw = (context, width, height) =>
-        drawAlgorithm(context, algorithm, width, height, true);
+    const algorithm = algorithms[number - 1];
+    const draw: Draw = (context, width, height) => {
+        if (algorithm) drawAlgorithm(context, algorithm, width, height, true);
+    };
+    const choose = (wanted: number) => {
+        edit(param, wanted);
+        choosing.value = false;
+    };
     void selected.value;
     return (
         <section class="algorithm" aria-label="Algorithm">
             <button
                 type="button"
                 class="plain diagram"
-                aria-label={`Algo ${number}: ${describe(algorithm)}. Choose another`}
+                aria-label={`Algo ${algorithm ? `${number}: ${describe(algorithm)}` : OWN}. Choose another`}
                 onClick={() => (choosing.value = true)}
             >
                 <Picture draw={draw} />
                 <span class="caption">
-                    <small>Algo</small> <b>{number}</b>
+                    <small>Algo</small> {algorithm && <b>{number}</b>}
                 </span>
+                {!algorithm && <span class="own">{OWN}</span>}
             </button>
             {choosing.value && (
                 <Dialog title="Algorithm" wide onClose={() => (choosing.value = false)}>
+                    {param.min < 1 && (
+                        <button
+                            type="button"
+                            class="small"
+                            aria-pressed={number === 0}
+                            onClick={() => choose(0)}
+                        >
+                            {OWN}
+                        </button>
+                    )}
                     <div class="algorithms">
                         {algorithms.map((each, i) => (
                             <button
@@ -179,10 +198,7 @@ export function AlgorithmView({ param }: { param: Param }) {
                                 class="plain"
                                 aria-pressed={i + 1 === number}
                                 aria-label={`Algorithm ${i + 1}: ${describe(each)}`}
-                                onClick={() => {
-                                    edit(param, i + 1);
-                                    choosing.value = false;
-                                }}
+                                onClick={() => choose(i + 1)}
                             >
                                 <Mini algorithm={each} />
                                 <span>{i + 1}</span>

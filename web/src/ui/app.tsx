@@ -5,6 +5,7 @@ import { forKeys, panic } from '../core/notes';
 import { step } from '../core/patches';
 import {
     algorithmParam,
+    routingParam,
     arrangement,
     command,
     link,
@@ -20,6 +21,8 @@ import { Display, Meters, Scope, SpectrumView } from './displays';
 import { Icon, type IconName } from './icons';
 import { Imports } from './imports';
 import { Keyboard } from './keyboard';
+import { ModelBrowser, Refused } from './models';
+import { CurvesNow, Decisions, MainDecision, Missing, Plate, playsNetwork } from './neural';
 import { Onboard } from './onboard';
 import { LevelHistory, OperatorPage, OperatorStrip, pitchOf, selected } from './operator';
 import { PatchActions, PatchDialogs, PatchName, saveNow } from './patchbar';
@@ -30,6 +33,8 @@ type Tab = 'play' | 'sound' | 'patches' | 'device';
 const tab = signal<Tab>('play');
 /** The page under the strips: an operator where empty, else the section of this title. */
 const section = signal('');
+/** What the list beside the instrument holds. */
+const shelf = signal<'patches' | 'models'>('patches');
 
 const PHONE = '(max-width: 899px)';
 const TABS: [Tab, string, IconName][] = [
@@ -78,6 +83,7 @@ function onShortcut(event: KeyboardEvent): void {
     else if (event.key === '/') {
         event.preventDefault();
         tab.value = 'patches';
+        shelf.value = 'patches';
         if (!focusSearch()) requestAnimationFrame(focusSearch);
     } else if (event.key === '[' || event.key === ']') void step(event.key === '[' ? -1 : 1);
 }
@@ -104,8 +110,37 @@ export function App() {
         <div class={`panel ${phone ? 'phone' : 'desk'} ${link.value === 'open' ? '' : 'away'}`}>
             {phone ? <Phone /> : <Desk />}
             <PatchDialogs />
+            <Refused />
             <Imports />
             <Notice />
+        </div>
+    );
+}
+
+function browseModels(): void {
+    shelf.value = 'models';
+    tab.value = 'patches';
+}
+
+/** Patches or models, in the same place. */
+function Shelf() {
+    const one = (name: typeof shelf.value, text: string) => (
+        <button
+            type="button"
+            class="tab"
+            aria-pressed={shelf.value === name}
+            onClick={() => (shelf.value = name)}
+        >
+            {text}
+        </button>
+    );
+    return (
+        <div class="shelf">
+            <div class="tabs" role="group" aria-label="List">
+                {one('patches', 'Patches')}
+                {one('models', 'Models')}
+            </div>
+            {shelf.value === 'patches' ? <Browser /> : <ModelBrowser />}
         </div>
     );
 }
@@ -142,7 +177,7 @@ function Desk() {
                 </button>
             </header>
             <aside>
-                <Browser />
+                <Shelf />
             </aside>
             <main>{device ? <DevicePage /> : <Instrument />}</main>
             <footer class="bottom">
@@ -170,7 +205,45 @@ function VoiceControls() {
     );
 }
 
+/** The section that is open, or the first where operators have no page. */
+function openSection() {
+    const { sections } = arrangement.value!;
+    const open = sections.find(({ title }) => title === section.value);
+    return open ?? (playsNetwork() ? sections[0] : undefined);
+}
+
 function Instrument() {
+    const missing = <Missing browse={browseModels} />;
+    return (
+        <>
+            {missing}
+            {playsNetwork() ? <NeuralInstrument /> : <FmInstrument />}
+        </>
+    );
+}
+
+function NeuralInstrument() {
+    const open = openSection();
+    return (
+        <div class="instrument neural">
+            <div class="hero">
+                <Plate browse={browseModels} />
+                {routingParam.value && <AlgorithmView param={routingParam.value} />}
+                <CurvesNow />
+                <Scope />
+                <SpectrumView />
+                <Meters />
+            </div>
+            <Decisions />
+            <section class="detail" aria-label="Details">
+                <SectionTabs />
+                {open && <SectionPage section={open} />}
+            </section>
+        </div>
+    );
+}
+
+function FmInstrument() {
     const { operators, sections } = arrangement.value!;
     const open = sections.find(({ title }) => title === section.value);
     const operator = operators.find(({ number }) => number === selected.value) ?? operators[0];
@@ -202,12 +275,14 @@ function Instrument() {
 
 function SectionTabs({ operatorTab = false }: { operatorTab?: boolean }) {
     const { sections } = arrangement.value!;
+    const network = playsNetwork();
+    const now = network ? openSection()?.title : section.value;
     const one = (title: string, text: string) => (
         <button
             type="button"
             key={title}
             class="tab"
-            aria-pressed={section.value === title}
+            aria-pressed={now === title}
             onClick={() => (section.value = title)}
         >
             {text}
@@ -216,7 +291,7 @@ function SectionTabs({ operatorTab = false }: { operatorTab?: boolean }) {
     return (
         <div class="tabs" role="group" aria-label="Section">
             {operatorTab && one('', `Operator ${selected.value}`)}
-            {!operatorTab && one('', 'Operators')}
+            {!operatorTab && !network && one('', 'Operators')}
             {sections.map(({ title }) => one(title, title))}
         </div>
     );
@@ -234,7 +309,7 @@ function Phone() {
             <main class={`tab-${tab.value}`}>
                 {play && <PhonePlay />}
                 {tab.value === 'sound' && <PhoneSound />}
-                {tab.value === 'patches' && <Browser />}
+                {tab.value === 'patches' && <Shelf />}
                 {tab.value === 'device' && <DevicePage />}
             </main>
             <footer class={`bottom ${play ? 'large' : ''}`}>
@@ -278,40 +353,56 @@ function PhonePlay() {
                 <PanicButton />
             </div>
             <div class="screens">
-                <Display />
+                {playsNetwork() ? <MainDecision /> : <Display />}
                 <Meters />
             </div>
-            <div class="levels">
-                {operators.map((operator) => (
-                    <button
-                        type="button"
-                        class={`plain op-${operator.number}`}
-                        key={operator.number}
-                        aria-label={`Operator ${operator.number}, ${pitchOf(operator)}: edit`}
-                        onClick={() => {
-                            selected.value = operator.number;
-                            section.value = '';
-                            tab.value = 'sound';
-                        }}
-                    >
-                        <LevelHistory number={operator.number} />
-                        <span>
-                            <b>{operator.number}</b> {pitchOf(operator)}
-                        </span>
-                    </button>
-                ))}
-            </div>
+            {playsNetwork() ? (
+                <PhoneDecisions />
+            ) : (
+                <div class="levels">
+                    {operators.map((operator) => (
+                        <button
+                            type="button"
+                            class={`plain op-${operator.number}`}
+                            key={operator.number}
+                            aria-label={`Operator ${operator.number}, ${pitchOf(operator)}: edit`}
+                            onClick={() => {
+                                selected.value = operator.number;
+                                section.value = '';
+                                tab.value = 'sound';
+                            }}
+                        >
+                            <LevelHistory number={operator.number} />
+                            <span>
+                                <b>{operator.number}</b> {pitchOf(operator)}
+                            </span>
+                        </button>
+                    ))}
+                </div>
+            )}
+        </div>
+    );
+}
+
+/** On a phone the playing page shows the curves; all the rest is under Sound. */
+function PhoneDecisions() {
+    return (
+        <div class="phone-neural">
+            <Plate browse={browseModels} />
+            <CurvesNow />
         </div>
     );
 }
 
 function PhoneSound() {
-    const { operators, sections } = arrangement.value!;
-    const open = sections.find(({ title }) => title === section.value);
+    const { operators } = arrangement.value!;
+    const open = openSection();
     const operator = operators.find(({ number }) => number === selected.value) ?? operators[0];
     const on = operator?.byName.get('on');
     return (
         <div class="sound">
+            <Missing browse={browseModels} />
+            {playsNetwork() && <Decisions />}
             <SectionTabs />
             {open ? (
                 <SectionPage section={open} />

@@ -176,7 +176,9 @@ function Reading({ param, typing, onTyping }: ReadingProps) {
             class="reading typed"
             inputMode="decimal"
             aria-label={`${param.label}, ${param.min} to ${param.max} ${param.unit}`}
-            defaultValue={formatNumber(param, now).replace(/[+ %]/g, '').replace('−', '-')}
+            defaultValue={formatNumber(param, now)
+                .replace(/[+× %]/g, '')
+                .replace('−', '-')}
             onKeyDown={(event) => {
                 if (event.key === 'Enter') commit(event.currentTarget.value);
                 if (event.key === 'Escape') onTyping(false);
@@ -187,8 +189,15 @@ function Reading({ param, typing, onTyping }: ReadingProps) {
     );
 }
 
+const SHORT: Record<string, string> = {
+    semitones: 'st',
+    cents: 'ct',
+    octaves: 'oct',
+    x: '',
+};
+
 function shortUnit(unit: string): string {
-    return unit === 'semitones' ? 'st' : unit === 'cents' ? 'ct' : unit;
+    return SHORT[unit] ?? unit;
 }
 
 function Toggle({ param, label }: { param: Param; label: string }) {

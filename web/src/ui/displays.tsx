@@ -82,7 +82,9 @@ const drawSpectrum: Draw = (context, width, whole) => {
         context.moveTo(at, 0);
         context.lineTo(at, whole);
         context.stroke();
-        context.fillText(hz < 1000 ? String(hz) : `${hz / 1000}k`, at + 4, whole - 4);
+        const text = hz < 1000 ? String(hz) : `${hz / 1000}k`;
+        context.textAlign = at + 28 > width ? 'right' : 'left';
+        context.fillText(text, at + (at + 28 > width ? -4 : 4), whole - 4);
     }
     context.strokeRect(-1, -1, width + 2, height + 1);
     const db = analyse();

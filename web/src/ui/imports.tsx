@@ -2,16 +2,17 @@
 // Import by drop anywhere or by button; says what came of it.
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import * as models from '../core/models';
 import * as patches from '../core/patches';
 import { attempt } from '../core/store';
 import { Dialog } from './dialog';
 
 interface Result {
     file: string;
-    imported: patches.Imported;
+    imported: patches.Imported | models.Model;
 }
 
-const FILES = '.syx,.dx7,.json,.bin,.mid';
+const FILES = '.syx,.dx7,.json,.bin,.mid,.safetensors';
 const results = signal<Result[]>([]);
 const working = signal('');
 const dragging = signal(false);
@@ -24,7 +25,9 @@ export function openImport(): void {
 async function take(files: Iterable<File>): Promise<void> {
     for (const file of files) {
         working.value = file.name;
-        const imported = await attempt(() => patches.importFile(file));
+        const imported = await attempt<Result['imported']>(() =>
+            models.isModelFile(file) ? models.upload(file) : patches.importFile(file),
+        );
         if (imported) results.value = [...results.peek(), { file: file.name, imported }];
     }
     working.value = '';
@@ -74,23 +77,55 @@ export function Imports() {
             />
             {(dragging.value || working.value) && (
                 <div class="drop" role="status">
-                    {working.value
-                        ? `Importing ${working.value} …`
-                        : 'Drop a cartridge to import it'}
+                    {models.uploading.value ? (
+                        <span>
+                            {models.uploading.value.name}{' '}
+                            <progress max={1} value={models.uploading.value.share} />
+                        </span>
+                    ) : working.value ? (
+                        `Importing ${working.value} …`
+                    ) : (
+                        'Drop a cartridge or a model to bring it in'
+                    )}
                 </div>
             )}
             {results.value.length > 0 && !working.value && (
                 <Dialog title="Imported" onClose={() => (results.value = [])}>
-                    {results.value.map((result) => (
-                        <Summary key={result.file} result={result} />
-                    ))}
+                    {results.value.map(({ file, imported }) =>
+                        'family' in imported ? (
+                            <NewModel key={file} model={imported} />
+                        ) : (
+                            <Summary key={file} file={file} imported={imported} />
+                        ),
+                    )}
                 </Dialog>
             )}
         </>
     );
 }
 
-function Summary({ result: { file, imported } }: { result: Result }) {
+function NewModel({ model }: { model: models.Model }) {
+    const play = () => {
+        results.value = [];
+        void attempt(() => models.play(model.uuid));
+    };
+    return (
+        <section class="import-result">
+            <p>
+                <b>{model.name}</b>: {models.FAMILY_NAMES[model.family]},{' '}
+                {models.formatBytes(model.bytes)}, {models.formatCost(model)}.
+            </p>
+            {!model.affordable && <p class="warnings">{model.why}</p>}
+            <p class="created">
+                <button type="button" class="small primary" onClick={play}>
+                    Play
+                </button>
+            </p>
+        </section>
+    );
+}
+
+function Summary({ file, imported }: { file: string; imported: patches.Imported }) {
     const { created, bank, warnings, skipped } = imported;
     return (
         <section class="import-result">

@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import type { Group, Section } from '../core/layout';
 import { Control } from './control';
+import { AbPage } from './ab';
 import { EnvelopeEditor } from './envelope';
 import { LfoView } from './lfo';
+import { TransferPage } from './transfer';
 
-/** A section of controls, drawn from the schema alone. */
+/** More controls than this are stacked two high. */
+const DENSE = 12;
+
+/** A section of controls, drawn from the schema alone; two have pages of their own. */
 export function SectionPage({ section }: { section: Section }) {
+    if (section.title === 'A/B') return <AbPage section={section} />;
+    if (section.title === 'Transfer') return <TransferPage section={section} />;
+    const count = section.groups.reduce((sum, { params }) => sum + params.length, 0);
     return (
-        <div class="page">
+        <div class={count > DENSE ? 'page dense' : 'page'}>
             {section.groups.map((group) => (
                 <GroupView key={group.title} group={group} alone={section.groups.length === 1} />
             ))}

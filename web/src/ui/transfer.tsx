@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Timbre transfer: a sound at the input plays the network. Meter, tracker and how it is fitted.
+import type { Section } from '../core/layout';
+import { live } from '../core/live';
+import { nearestNote, noteName } from '../core/pitch';
+import { value } from '../core/store';
+import { Control } from './control';
+import { CurvesNow } from './neural';
+import { Picture, type Draw } from './picture';
+import { color, faint } from './theme';
+
+const FLOOR_DB = -90;
+const CENTS = 50;
+/** Below this the tracker is guessing. */
+const SURE = 0.5;
+
+export function TransferPage({ section }: { section: Section }) {
+    const params = section.groups.flatMap((group) => group.params);
+    const find = (name: string) => params.find(({ key }) => key.endsWith(`.${name}`));
+    const gate = find('gate');
+    const source = find('source');
+    const rest = params.filter((param) => param !== source);
+    return (
+        <div class="page transfer">
+            <div class="group">
+                {source && <Control param={source} />}
+                <Microphone />
+            </div>
+            <figure class="screen input-meter">
+                <Picture
+                    draw={drawInput(gate ? value(gate.key).value : FLOOR_DB)}
+                    label="Level of the input, and the gate"
+                />
+                <figcaption>Input</figcaption>
+            </figure>
+            <figure class="screen tracker">
+                <Picture draw={drawTracker} label="Pitch of the input, and how sure it is" />
+                <figcaption>Tracker</figcaption>
+            </figure>
+            <div class="knobs">
+                {rest.map((param) => (
+                    <Control key={param.key} param={param} />
+                ))}
+            </div>
+            <div class="wide-screen">
+                <CurvesNow />
+            </div>
+        </div>
+    );
+}
+
+/** Where a microphone of the browser's could come from, and why not here. */
+function Microphone() {
+    const text = isSecureContext
+        ? 'Choose “input”, then sing or play into the device’s sound card.'
+        : 'The device’s sound card listens. A browser gives its microphone only to https or ' +
+          'localhost, so not to this page.';
+    return <p class="hint">{text}</p>;
+}
+
+function drawInput(gateDb: number): Draw {
+    return (context, width, height) => {
+        const y = (db: number) => height * Math.min(1, Math.max(0, db / FLOOR_DB));
+        const level = live.neural?.inputDb ?? -120;
+        const paint = context.createLinearGradient(0, height, 0, 0);
+        paint.addColorStop(0, color('teal'));
+        paint.addColorStop(0.8, color('amber'));
+        paint.addColorStop(1, color('red'));
+        context.fillStyle = paint;
+        context.globalAlpha = level >= gateDb ? 1 : 0.35;
+        context.fillRect(10, y(level), width - 20, height - y(level));
+        context.globalAlpha = 1;
+        context.strokeStyle = color('text');
+        context.setLineDash([3, 3]);
+        context.beginPath();
+        context.moveTo(4, y(gateDb));
+        context.lineTo(width - 4, y(gateDb));
+        context.stroke();
+        context.setLineDash([]);
+    };
+}
+
+/** A tuner: name, needle in cents, and confidence as the brightness and a bar. */
+const drawTracker: Draw = (context, width, height) => {
+    const now = live.neural;
+    const middle = width / 2;
+    const base = height - 34;
+    context.strokeStyle = color('line');
+    context.lineWidth = 1;
+    for (let cents = -CENTS; cents <= CENTS; cents += 10) {
+        const x = middle + (cents / CENTS) * (width / 2 - 16);
+        context.beginPath();
+        context.moveTo(x, base);
+        context.lineTo(x, base - (cents % 50 === 0 ? 14 : 8));
+        context.stroke();
+    }
+    const sure = now?.confidence ?? 0;
+    context.fillStyle = faint(color('teal'), 0.2);
+    context.fillRect(16, height - 16, width - 32, 6);
+    context.fillStyle = color(sure >= SURE ? 'teal' : 'dim');
+    context.fillRect(16, height - 16, (width - 32) * sure, 6);
+    if (!now || !(now.inputF0Hz > 0)) return;
+    const { key, cents } = nearestNote(now.inputF0Hz);
+    context.textAlign = 'center';
+    context.fillStyle = color(sure >= SURE ? 'text' : 'dim');
+    context.font = '600 30px "Barlow Semi Condensed", system-ui, sans-serif';
+    context.fillText(noteName(key), middle, base - 26);
+    context.font = '12px "Barlow Semi Condensed", system-ui, sans-serif';
+    context.fillStyle = color('dim');
+    context.textAlign = 'right';
+    context.fillText(`${now.inputF0Hz.toFixed(1)} Hz`, width - 10, 18);
+    const x = middle + (cents / CENTS) * (width / 2 - 16);
+    context.fillStyle = color(Math.abs(cents) <= 5 ? 'teal' : 'amber');
+    context.fillRect(x - 1.5, base - 20, 3, 22);
+};
