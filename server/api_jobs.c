@@ -2,6 +2,7 @@
 #include "server/bench.h"
 #include "server/jobs.h"
 #include "server/json_in.h"
+#include "server/models.h"
 #include "server/patch_json.h"
 #include "server/publish.h"
 #include "server/route.h"
@@ -14,9 +15,9 @@
 
 enum { RENDER_TIMEOUT_S = 300, MAX_NOTES = 20000, MAX_CASE_SECONDS = 60 };
 
-/* "patch": uuid becomes the whole "values". The reading connection is opened for this: workers have
- * none. */
-static enum tb_status resolve_patch(struct tb_web *web, json_t *spec, struct tb_error *err)
+/* "patch": uuid becomes the whole "values"; its models are the render's unless others are given. */
+static enum tb_status resolve_patch(struct tb_store *store, json_t *spec,
+                                    struct tb_model_ref models[2], struct tb_error *err)
 {
     char uuid[TB_UUID] = "";
     json_t *values = json_object_get(spec, "values");
@@ -26,17 +27,57 @@ static enum tb_status resolve_patch(struct tb_web *web, json_t *spec, struct tb_
         return tb_fail(err, TB_EINVAL, "patch: not together with values");
     if (tb_json_text(spec, "patch", uuid, sizeof uuid, err) != TB_OK)
         return TB_EINVAL;
-    struct tb_store *store = tb_store_open(web->config.state_dir, TB_STORE_READ, NULL, err);
-    if (!store)
-        return err->status;
     struct tb_patch patch = {0};
     enum tb_status status = tb_patch_read(store, uuid, &patch, err);
     json_t *body = status == TB_OK ? tb_patch_to_json(&patch) : NULL;
     if (body)
         (void)json_object_set(spec, "values", json_object_get(body, "values"));
     (void)json_object_del(spec, "patch");
+    memcpy(models, patch.models, sizeof patch.models);
     json_decref(body);
     tb_patch_clear(&patch);
+    return status;
+}
+
+/* "model": a uuid, or null for plain FM. Its file is opened for the job. */
+static enum tb_status resolve_model(struct tb_web *web, struct tb_store *store, json_t *spec,
+                                    const struct tb_model_ref *of_patch, int slot,
+                                    struct tb_job *job, struct tb_error *err)
+{
+    const char *const key = slot ? "model_b" : "model";
+    const json_t *given = json_object_get(spec, key);
+    struct tb_model model;
+    enum tb_status status = TB_OK;
+    if (json_is_null(given) || (!given && !of_patch->uuid[0]))
+        return TB_OK;
+    if (given) {
+        char uuid[TB_UUID] = "";
+        status = tb_json_text(spec, key, uuid, sizeof uuid, err);
+        if (status == TB_OK)
+            status = tb_model_read(store, uuid, &model, err);
+    } else {
+        status = tb_model_find(store, of_patch, &model, err);
+        if (status == TB_ENOTFOUND)
+            status = err->status = TB_ECONFLICT;
+    }
+    if (status != TB_OK)
+        return status;
+    job->models[slot] = tb_models_open(web, &model, err);
+    job->has_model[slot] = job->models[slot] >= 0;
+    return job->has_model[slot] ? TB_OK : err->status;
+}
+
+/* The reading connection is opened for this: workers have none. */
+static enum tb_status resolve(struct tb_web *web, json_t *spec, struct tb_job *job,
+                              struct tb_error *err)
+{
+    struct tb_model_ref models[2] = {{"", "", ""}, {"", "", ""}};
+    struct tb_store *store = tb_store_open(web->config.state_dir, TB_STORE_READ, NULL, err);
+    if (!store)
+        return err->status;
+    enum tb_status status = resolve_patch(store, spec, models, err);
+    for (int i = 0; i < 2 && status == TB_OK; i++)
+        status = resolve_model(web, store, spec, &models[i], i, job, err);
     tb_store_close(store);
     return status;
 }
@@ -76,10 +117,11 @@ static enum tb_status check_score(json_t *spec, struct tb_error *err)
     return TB_OK;
 }
 
-static enum tb_status check_render(struct tb_web *web, json_t *spec, struct tb_error *err)
+static enum tb_status check_render(struct tb_web *web, json_t *spec, struct tb_job *job,
+                                   struct tb_error *err)
 {
-    static const char *const members[] = {"patch",   "values", "notes",  "midi",
-                                          "rate_hz", "seed",   "tail_s", NULL};
+    static const char *const members[] = {"patch", "values",  "model", "model_b", "notes",
+                                          "midi",  "rate_hz", "seed",  "tail_s",  NULL};
     long long rate = 48000, seed = 0;
     double tail_s = 0.0;
     const double tail[2] = {0.0, 60.0};
@@ -92,7 +134,7 @@ static enum tb_status check_render(struct tb_web *web, json_t *spec, struct tb_e
         status = tb_json_number(spec, "tail_s", tail, &tail_s, err);
     if (status == TB_OK)
         status = check_score(spec, err);
-    return status == TB_OK ? resolve_patch(web, spec, err) : status;
+    return status == TB_OK ? resolve(web, spec, job, err) : status;
 }
 
 void tb_api_renders(struct tb_request *request)
@@ -101,9 +143,12 @@ void tb_api_renders(struct tb_request *request)
     struct tb_job job = {
         .kind = TB_JOB_RENDER, .spec = request->json, .timeout_s = RENDER_TIMEOUT_S};
     int fd = -1;
-    enum tb_status status = check_render(request->web, request->json, &err);
+    enum tb_status status = check_render(request->web, request->json, &job, &err);
     if (status == TB_OK)
         status = tb_job_run(request->web->jobs, &job, &fd, &err);
+    for (int i = 0; i < 2; i++)
+        if (job.has_model[i])
+            (void)close(job.models[i]);
     if (status != TB_OK) {
         tb_answer_problem(request, status == TB_ECORRUPT ? 400 : tb_http_status(status), "%s",
                           err.text);

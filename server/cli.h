@@ -20,6 +20,7 @@ struct tb_cli {
     char url[256];       /* "http://127.0.0.1:8080" */
     char token[128];     /* "" for none */
     char state_dir[256]; /* of the store on this machine */
+    char zoo[256];       /* the setting models.zoo of this machine */
 };
 
 /* One line of the table in cli_table.c. */

@@ -116,6 +116,7 @@ static enum tb_status load_config(struct tb_cli *cli, struct tb_config *config,
     }
     enum tb_status s = tb_config_load(argc, argv, config, err);
     (void)snprintf(cli->state_dir, sizeof cli->state_dir, "%s", config->state_dir);
+    (void)snprintf(cli->zoo, sizeof cli->zoo, "%s", config->zoo);
     return s;
 }
 

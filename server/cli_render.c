@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/cli_run.h"
 
+#include "server/cli_model.h"
 #include "server/cli_voice.h"
 #include "server/notes.h"
 #include "server/render.h"
@@ -137,7 +138,14 @@ static int tell(struct tb_cli *cli, const struct tb_render_spec *spec, const cha
     return 0;
 }
 
-static enum tb_status render(struct tb_cli *cli, const float *values, const char *path,
+/* What is rendered. */
+struct source {
+    float values[TB_N_PARAMS];
+    char of_patch[2][TB_UUID]; /* its models, "" none */
+    struct tb_cli_model models[2];
+};
+
+static enum tb_status render(struct tb_cli *cli, const struct source *source, const char *path,
                              struct tb_error *err, int *status)
 {
     const struct tb_args *args = &cli->args;
@@ -146,7 +154,8 @@ static enum tb_status render(struct tb_cli *cli, const float *values, const char
     enum tb_status s = load_score(args, &score, err);
     if (s != TB_OK)
         return s;
-    struct tb_render_spec spec = {.values = values,
+    struct tb_render_spec spec = {.values = source->values,
+                                  .models = {source->models[0].file, source->models[1].file},
                                   .score = &score,
                                   .rate_hz = (uint32_t)tb_args_number(args, "rate", 48000),
                                   .block = (uint32_t)tb_args_number(args, "block", TB_RENDER_BLOCK),
@@ -161,37 +170,92 @@ static enum tb_status render(struct tb_cli *cli, const float *values, const char
     return s;
 }
 
+static void read_model_uuid(const json_t *patch, const char *key, char uuid[TB_UUID])
+{
+    const char *text = json_string_value(json_object_get(json_object_get(patch, key), "uuid"));
+    (void)snprintf(uuid, TB_UUID, "%s", text ? text : "");
+}
+
+static enum tb_status read_patch(struct tb_cli *cli, const char *what, struct source *source,
+                                 struct tb_error *err)
+{
+    json_t *patch = NULL;
+    tb_params_default(source->values);
+    if (!what)
+        return TB_OK;
+    if (tb_voice_is_file(what))
+        return tb_voice_from_file(what, (unsigned)tb_args_number(&cli->args, "voice", 1),
+                                  source->values, err);
+    enum tb_status s = tb_cli_patch_find(cli, what, &patch, err);
+    if (s == TB_OK)
+        s = tb_cli_values(patch, source->values, NULL, err);
+    read_model_uuid(patch, "model", source->of_patch[0]);
+    read_model_uuid(patch, "model_b", source->of_patch[1]);
+    json_decref(patch);
+    return s;
+}
+
+static enum tb_status read_models(struct tb_cli *cli, struct source *source, struct tb_error *err)
+{
+    static const char *const options[] = {"model", "model-b"};
+    for (int i = 0; i < 2; i++) {
+        const char *name = tb_args_text(&cli->args, options[i], source->of_patch[i]);
+        if (!name[0] || strcmp(name, "none") == 0)
+            continue;
+        enum tb_status s = tb_cli_model_open(cli, name, &source->models[i], err);
+        if (s != TB_OK)
+            return s;
+    }
+    return TB_OK;
+}
+
+/* Neither server nor store is needed for what lies in files. */
+static bool needs_connection(const struct tb_args *args, const char *what)
+{
+    const char *a = tb_args_text(args, "model", "none"), *b = tb_args_text(args, "model-b", "none");
+    return (what && !tb_voice_is_file(what)) ||
+           (strcmp(a, "none") != 0 && !tb_cli_model_is_file(a)) ||
+           (strcmp(b, "none") != 0 && !tb_cli_model_is_file(b));
+}
+
 int tb_run_render(struct tb_cli *cli)
 {
     const struct tb_args *args = &cli->args;
-    const char *output = tb_args_text(args, "output", NULL), *what = args->operands[0];
+    const char *output = tb_args_text(args, "output", NULL);
+    const char *what = args->n_operands ? args->operands[0] : NULL;
+    static struct source source;
     struct tb_error err;
-    float values[TB_N_PARAMS];
-    if (tb_args_has(args, "voices") || tb_args_has(args, "jobs"))
+    int status = 0;
+    bool batch = tb_args_has(args, "voices") || tb_args_has(args, "jobs");
+    if (batch && what)
         return tb_run_batch(cli);
-    if (!output) {
-        (void)tb_fail(&err, TB_EINVAL, "--output: needed");
+    if (!output && tb_args_has(args, "model")) {
+        output = what;
+        what = NULL;
+    }
+    const char *fault = NULL;
+    if (!what && (batch || !tb_args_has(args, "model")))
+        fault = batch ? "OUTDIR: needed" : "render: needs PATCH, or --model";
+    else if (!output)
+        fault = "--output: needed";
+    if (fault) {
+        (void)tb_fail(&err, TB_EINVAL, "%s", fault);
         return tb_cli_fail(cli, &err);
     }
-    int status = 0;
-    enum tb_status s;
-    if (tb_voice_is_file(what)) {
-        s = tb_voice_from_file(what, (unsigned)tb_args_number(args, "voice", 1), values, &err);
-    } else {
-        json_t *patch = NULL;
+    if (needs_connection(args, what))
         status = tb_cli_connect(cli, TB_CLI_ANY);
-        if (status)
-            return status;
-        s = tb_cli_patch_find(cli, what, &patch, &err);
-        if (s == TB_OK)
-            s = tb_cli_values(patch, values, NULL, &err);
-        json_decref(patch);
-    }
+    if (status)
+        return status;
+    enum tb_status s = read_patch(cli, what, &source, &err);
     if (s == TB_OK)
-        s = apply_sets(args, values, &err);
+        s = read_models(cli, &source, &err);
+    if (s == TB_OK)
+        s = apply_sets(args, source.values, &err);
     if (s == TB_OK && tb_args_has(args, "dry"))
-        tb_render_make_dry(values);
+        tb_render_make_dry(source.values);
     if (s == TB_OK)
-        s = render(cli, values, output, &err, &status);
+        s = render(cli, &source, output, &err, &status);
+    tb_cli_model_close(&source.models[0]);
+    tb_cli_model_close(&source.models[1]);
     return s == TB_OK ? status : tb_cli_fail(cli, &err);
 }

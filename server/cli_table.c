@@ -93,8 +93,28 @@ static const struct tb_option patch_export[] = {
     END,
 };
 
+static const struct tb_option model_import[] = {
+    FLAG("replace", "take the place of another version of the model"),
+    END,
+};
+
+static const struct tb_option model_export[] = {
+    FILE_("output", 'o', "where to; standard output without it"),
+    END,
+};
+
+static const struct tb_option model_rm[] = {FLAG("force", "even while it plays"), END};
+
+static const struct tb_option model_use[] = {
+    TEXT("b", "MODEL", "beside it as B (ab.mix), or none"),
+    FLAG("force", "even where this device cannot afford it"),
+    END,
+};
+
 static const struct tb_option render[] = {
-    FILE_("output", 'o', "the WAV file; needed unless --voices"),
+    FILE_("output", 'o', "the WAV file; needed unless --voices, or last with --model"),
+    TEXT("model", "MODEL", "play this model: a file, a uuid, a name, or none; else the patch's"),
+    TEXT("model-b", "MODEL", "the same for B (ab.mix)"),
     FILE_("midi", 0, "play this standard MIDI file"),
     TEXT("notes", "LIST", "play key:velocity:start_s:duration_s,...; C4:100:0:2 without it"),
     NUMBER("voice", "N", WHOLE, 1, 128, "which voice of a .syx file; 1"),
@@ -288,14 +308,33 @@ const struct tb_cli_entry tb_cli_entries[] = {
      tb_run_patch_export},
     {COMMAND("patch load", "PATCH", 1, 1, none, client, "Lets the server play this patch.", NULL),
      tb_run_patch_load},
-    {COMMAND("render", "PATCH|FILE|OUTDIR", 1, 1, render, client,
-             "Plays a patch into a WAV file, faster than real time.",
-             "PATCH is a uuid or a name; FILE a .syx or .json file, then neither server nor store "
-             "is needed. The same input gives the same bytes on the same kernels. With --voices "
-             "and --jobs: a batch for comparisons, each job one note of a fresh voice to "
-             "OUTDIR/NAME.wav, mono, float, 48 kHz, dry: no effects, patch and master level at 0 "
-             "dB. What remains between the operators and the file is a DC block at 5 Hz and the "
-             "limiter, which does nothing below -0.3 dBFS."),
+    {COMMAND("model ls", "[WORD...]", 0, 16, none, client, "Lists neural models.",
+             "With words: those that hold all of them in name, instrument, family or source."),
+     tb_run_model_ls},
+    {COMMAND("model info", "MODEL|FILE", 1, 1, none, client, "Tells about one model.",
+             "A file is checked and measured here, as the server does it with an upload."),
+     tb_run_model_info},
+    {COMMAND("model import", "FILE...", 1, TB_MAX_OPERANDS, model_import, client,
+             "Uploads models to the server.", NULL),
+     tb_run_model_import},
+    {COMMAND("model export", "MODEL", 1, 1, model_export, client, "Gets the file of a model.",
+             NULL),
+     tb_run_model_export},
+    {COMMAND("model rm", "MODEL", 1, 1, model_rm, client, "Deletes a model.", NULL),
+     tb_run_model_rm},
+    {COMMAND("model use", "MODEL|none", 1, 1, model_use, client,
+             "Lets the server play through this model.", NULL),
+     tb_run_model_use},
+    {COMMAND(
+         "render", "[PATCH|FILE|OUTDIR]", 0, 1, render, client,
+         "Plays a patch into a WAV file, faster than real time.",
+         "PATCH is a uuid or a name; FILE a .syx or .json file, then neither server nor store "
+         "is needed. With --model and no PATCH: that model alone, into OUTPUT.wav as the last "
+         "word or --output. The same input gives the same bytes on the same kernels. With --voices "
+         "and --jobs: a batch for comparisons, each job one note of a fresh voice to "
+         "OUTDIR/NAME.wav, mono, float, 48 kHz, dry: no effects, patch and master level at 0 "
+         "dB. What remains between the operators and the file is a DC block at 5 Hz and the "
+         "limiter, which does nothing below -0.3 dBFS."),
      tb_run_render},
     {COMMAND("note", "KEY [VELOCITY]", 1, 2, note, client, "Plays a note on the server.",
              "KEY is 0..127 or a name: C4 is 60. VELOCITY is 1..127, 100 without it."),

@@ -36,6 +36,9 @@ struct job {
     int socket;
     int64_t told_ms; /* when progress was last sent */
     bool abandoned;  /* the other side is gone */
+    int fds[TB_JOB_FDS];
+    size_t n_fds;
+    bool has_model[2]; /* their files lie behind the first descriptor */
 };
 
 static int64_t now_ms(void)
@@ -73,18 +76,17 @@ static bool send_packet(struct job *job, json_t *json, int fd)
     return n >= 0;
 }
 
-/* The first packet; *fd is its descriptor or -1. NULL when it is not one of ours. */
-static json_t *receive_packet(struct job *job, int *fd)
+/* The first packet with its descriptors. NULL when it is not one of ours. */
+static json_t *receive_packet(struct job *job)
 {
     char text[TB_JOB_PACKET];
-    char control[CMSG_SPACE(sizeof *fd)] = {0};
+    char control[CMSG_SPACE(sizeof job->fds)] = {0};
     struct iovec part = {.iov_base = text, .iov_len = sizeof text};
     struct msghdr message = {.msg_iov = &part,
                              .msg_iovlen = 1,
                              .msg_control = control,
                              .msg_controllen = sizeof control};
     ssize_t n;
-    *fd = -1;
     do
         n = recvmsg(job->socket, &message, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
@@ -92,8 +94,10 @@ static json_t *receive_packet(struct job *job, int *fd)
         return NULL;
     struct cmsghdr *head = CMSG_FIRSTHDR(&message);
     if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
-        head->cmsg_len == CMSG_LEN(sizeof *fd))
-        memcpy(fd, CMSG_DATA(head), sizeof *fd);
+        head->cmsg_len <= CMSG_LEN(sizeof job->fds)) {
+        job->n_fds = (head->cmsg_len - CMSG_LEN(0)) / sizeof job->fds[0];
+        memcpy(job->fds, CMSG_DATA(head), job->n_fds * sizeof job->fds[0]);
+    }
     return json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
 }
 
@@ -190,36 +194,84 @@ static double number_or(const json_t *spec, const char *key, double otherwise)
     return json_is_number(value) ? json_number_value(value) : otherwise;
 }
 
+/* The models of a render, mapped and parsed. */
+struct models {
+    const void *data[2];
+    size_t size[2];
+    struct tb_model_file *file[2];
+};
+
+static void close_models(struct models *models)
+{
+    for (int i = 0; i < 2; i++) {
+        tb_model_file_free(models->file[i]);
+        if (models->data[i])
+            (void)munmap((void *)(size_t)models->data[i], models->size[i]);
+    }
+}
+
+static enum tb_status open_models(const struct job *job, struct models *models,
+                                  struct tb_error *err)
+{
+    size_t at = 1;
+    for (int i = 0; i < 2; i++) {
+        if (!job->has_model[i])
+            continue;
+        if (at >= job->n_fds)
+            return tb_fail(err, TB_EINVAL, "model: its descriptor is missing");
+        models->data[i] = tb_model_map(job->fds[at++], &models->size[i], err);
+        if (!models->data[i])
+            return err->status;
+        models->file[i] = tb_model_file_parse(models->data[i], models->size[i], err);
+        if (!models->file[i])
+            return err->status;
+    }
+    return TB_OK;
+}
+
+static enum tb_status render_into(struct job *job, struct tb_render_spec *render, int fd,
+                                  struct tb_error *err)
+{
+    struct output out = {.job = job};
+    struct tb_wav_config format = {render->rate_hz, 2, TB_WAV_FLOAT};
+    struct tb_error closing;
+    out.expected = (uint64_t)((render->score->end_s + 1.0) * (double)render->rate_hz);
+    out.wav = tb_wav_create_fd(fd, &format, err);
+    if (!out.wav)
+        return err->status;
+    render->sink = take_block;
+    render->context = &out;
+    enum tb_status s = tb_render(render, NULL, err);
+    if (out.err.status != TB_OK)
+        *err = out.err;
+    if (tb_wav_close(out.wav, &closing) != TB_OK && s == TB_OK) {
+        *err = closing;
+        s = closing.status;
+    }
+    return s;
+}
+
 static enum tb_status render(struct job *job, json_t *spec, int fd, struct tb_error *err)
 {
     float values[TB_N_PARAMS];
     struct tb_score score = {0};
-    struct output out = {.job = job};
+    struct models models = {0};
     enum tb_status s = tb_values_from_json(json_object_get(spec, "values"), values, NULL, err);
     if (s == TB_OK)
         s = score_of(spec, &score, err);
+    if (s == TB_OK)
+        s = open_models(job, &models, err);
     struct tb_render_spec render = {.values = values,
+                                    .models = {models.file[0], models.file[1]},
                                     .score = &score,
                                     .rate_hz = (uint32_t)number_or(spec, "rate_hz", 48000),
                                     .block = TB_RENDER_BLOCK,
                                     .seed = (uint32_t)number_or(spec, "seed", 1),
                                     .cpu = TB_CPU_BEST,
-                                    .tail_s = number_or(spec, "tail_s", 10.0),
-                                    .sink = take_block,
-                                    .context = &out};
-    struct tb_wav_config format = {render.rate_hz, 2, TB_WAV_FLOAT};
-    out.expected = (uint64_t)((score.end_s + 1.0) * (double)render.rate_hz);
-    if (s == TB_OK) {
-        out.wav = tb_wav_create_fd(fd, &format, err);
-        s = out.wav ? tb_render(&render, NULL, err) : TB_EIO;
-    }
-    if (out.err.status != TB_OK)
-        *err = out.err;
-    struct tb_error closing;
-    if (out.wav && tb_wav_close(out.wav, &closing) != TB_OK && s == TB_OK) {
-        *err = closing;
-        s = closing.status;
-    }
+                                    .tail_s = number_or(spec, "tail_s", 10.0)};
+    if (s == TB_OK)
+        s = render_into(job, &render, fd, err);
+    close_models(&models);
     tb_score_clear(&score);
     return s;
 }
@@ -290,9 +342,10 @@ static const struct kind *find_kind(const char *name)
 
 static enum tb_status run(struct job *job, int *result_fd, const char **type, struct tb_error *err)
 {
-    int file = -1;
-    json_t *packet = receive_packet(job, &file);
+    json_t *packet = receive_packet(job);
     const struct kind *kind = find_kind(json_string_value(json_object_get(packet, "kind")));
+    job->has_model[0] = json_is_true(json_object_get(packet, "a"));
+    job->has_model[1] = json_is_true(json_object_get(packet, "b"));
     json_decref(packet);
     enum tb_status s = kind ? TB_OK : tb_fail(err, TB_EINVAL, "kind: no such job");
     *result_fd = memfd_create("timbred-job", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -300,10 +353,10 @@ static enum tb_status run(struct job *job, int *result_fd, const char **type, st
         s = tb_fail(err, TB_EIO, "job: memfd: %s", strerror(errno));
     if (s == TB_OK) {
         *type = kind->type;
-        s = kind->run(job, file, *result_fd, err);
+        s = kind->run(job, job->n_fds > 0 ? job->fds[0] : -1, *result_fd, err);
     }
-    if (file >= 0)
-        (void)close(file);
+    for (size_t i = 0; i < job->n_fds; i++)
+        (void)close(job->fds[i]);
     return s;
 }
 

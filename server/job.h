@@ -4,10 +4,12 @@
 
 /* What the web role and a job child say to each other over the job's descriptor 3, an AF_UNIX
  * SOCK_SEQPACKET pair. Every packet is one JSON object (UTF-8, at most TB_JOB_PACKET bytes), with
- * at most one descriptor beside it (SCM_RIGHTS).
+ * descriptors beside it (SCM_RIGHTS): at most TB_JOB_FDS, from the job at most one.
  *
  * web -> job, once:    {"kind":"model"} with the file to be checked (model_check.h), or
- *                      {"kind":"render"|"bench"} with a sealed memfd: the specification, JSON text,
+ *                      {"kind":"render"|"bench","a":bool,"b":bool} with a sealed memfd (and behind
+ *                      it the files of models A and B where they are true): the specification,
+ *                      JSON text,
  *                      the checked body of POST /renders (patch already resolved: "values":{key:
  *                      number} of the whole patch) or of POST /benchmarks (absent members filled).
  * job -> web, often:   {"progress":0..1,"detail":"..."}
@@ -15,6 +17,6 @@
  *                      {"done":true,"type":"application/json"} with a memfd (bench, model), or
  *                      {"error":{"status":N,"text":"field: what"}} with N an enum tb_status.
  * The job then exits 0. EOF on the socket means that nobody waits any more: the job stops. */
-enum { TB_JOB_PACKET = 4096 };
+enum { TB_JOB_PACKET = 4096, TB_JOB_FDS = 3 };
 
 #endif

@@ -78,22 +78,32 @@ static int spec_file(const json_t *spec)
     return fd;
 }
 
-static bool send_spec(int socket, enum tb_job_kind kind, int fd)
+/* The specification first, then the models where there are some. */
+static bool send_spec(int socket, const struct tb_job *job, int spec)
 {
     static const char *const kinds[] = {
         [TB_JOB_RENDER] = "render", [TB_JOB_BENCH] = "bench", [TB_JOB_MODEL] = "model"};
-    char text[32], control[CMSG_SPACE(sizeof fd)] = {0};
-    int n = snprintf(text, sizeof text, "{\"kind\":\"%s\"}", kinds[kind]);
+    int fds[TB_JOB_FDS] = {spec}, n_fds = 1;
+    bool given[2];
+    for (int i = 0; i < 2; i++) {
+        given[i] = job->has_model[i];
+        if (given[i])
+            fds[n_fds++] = job->models[i];
+    }
+    size_t size = (size_t)n_fds * sizeof *fds;
+    char text[64], control[CMSG_SPACE(sizeof fds)] = {0};
+    int n = snprintf(text, sizeof text, "{\"kind\":\"%s\",\"a\":%s,\"b\":%s}", kinds[job->kind],
+                     given[0] ? "true" : "false", given[1] ? "true" : "false");
     struct iovec part = {text, (size_t)n};
     struct msghdr message = {.msg_iov = &part,
                              .msg_iovlen = 1,
                              .msg_control = control,
-                             .msg_controllen = sizeof control};
+                             .msg_controllen = CMSG_SPACE(size)};
     struct cmsghdr *head = CMSG_FIRSTHDR(&message);
     head->cmsg_level = SOL_SOCKET;
     head->cmsg_type = SCM_RIGHTS;
-    head->cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(head), &fd, sizeof fd);
+    head->cmsg_len = CMSG_LEN(size);
+    memcpy(CMSG_DATA(head), fds, size);
     return sendmsg(socket, &message, MSG_NOSIGNAL) == n;
 }
 
@@ -198,7 +208,7 @@ enum tb_status tb_job_run(struct tb_jobs *jobs, const struct tb_job *job, int *f
             (void)close(spec);
         return tb_fail(err, TB_EIO, "no memory to start a job");
     }
-    enum tb_status status = send_spec(pair[0], job->kind, spec)
+    enum tb_status status = send_spec(pair[0], job, spec)
                                 ? start_job(jobs, job, pair[1], err)
                                 : tb_fail(err, TB_EIO, "the job takes no specification");
     (void)close(pair[1]);

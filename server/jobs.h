@@ -25,6 +25,8 @@ struct tb_job {
     enum tb_job_kind kind;
     const json_t *spec; /* render, bench */
     int file;           /* model: what is to be checked; stays the caller's */
+    bool has_model[2];  /* render: A, B */
+    int models[2];      /* their files; stay the caller's */
     int timeout_s;
     bool (*progress)(void *context, double progress, const char *detail);
     void *context;

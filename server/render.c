@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/render.h"
 
+#include "models/neural_spec.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -50,6 +52,24 @@ static enum tb_status check(const struct tb_render_spec *spec, struct tb_error *
     return TB_OK;
 }
 
+/* The program takes over what is built here. */
+static struct tb_program *make_program(const struct renderer *r, struct tb_error *err)
+{
+    struct tb_neural *neural[2] = {NULL, NULL};
+    for (int i = 0; i < 2; i++) {
+        struct tb_neural_spec spec;
+        if (!r->spec->models[i])
+            continue;
+        tb_neural_spec_of(r->spec->models[i], &spec);
+        neural[i] = tb_neural_new(&spec, (float)r->spec->rate_hz, r->spec->cpu, err);
+        if (!neural[i]) {
+            tb_neural_free(neural[0]);
+            return NULL;
+        }
+    }
+    return tb_program_new_neural(r->engine, r->spec->values, neural[0], neural[1], err);
+}
+
 /* Device parameters are events, patch parameters a program. */
 static enum tb_status load(struct renderer *r, struct tb_error *err)
 {
@@ -64,9 +84,9 @@ static enum tb_status load(struct renderer *r, struct tb_error *err)
         struct tb_event event = {.type = TB_EVENT_PARAM, .id = (uint16_t)i, .value = value};
         tb_engine_handle(r->engine, &event);
     }
-    struct tb_program *program = tb_program_new(r->engine, spec->values, err);
+    struct tb_program *program = make_program(r, err);
     if (!program)
-        return err ? err->status : TB_ENOMEM;
+        return err->status;
     if (!tb_engine_swap(r->engine, program)) {
         tb_program_free(program);
         return tb_fail(err, TB_ECONFLICT, "render: the engine did not take the patch");

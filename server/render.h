@@ -3,6 +3,7 @@
 #define TB_SERVER_RENDER_H
 
 #include "dsp/engine.h"
+#include "models/model_file.h"
 #include "server/score.h"
 
 #include <stdbool.h>
@@ -17,9 +18,10 @@ enum { TB_RENDER_MAX_SECONDS = 600, TB_RENDER_BLOCK = 64 };
 
 struct tb_render_spec {
     const float *values; /* [TB_N_PARAMS], natural; patch and device parameters both count */
-    const struct tb_score *score; /* sorted */
-    uint32_t rate_hz;             /* 22050..192000 */
-    uint32_t block;               /* TB_MIN_BLOCK..TB_MAX_BLOCK frames */
+    const struct tb_model_file *models[2]; /* A, B: what the notes play; NULL both: plain FM */
+    const struct tb_score *score;          /* sorted */
+    uint32_t rate_hz;                      /* 22050..192000 */
+    uint32_t block;                        /* TB_MIN_BLOCK..TB_MAX_BLOCK frames */
     uint32_t seed;
     enum tb_cpu cpu;
     double total_s; /* > 0: exactly so long; 0: until it is silent behind the end of the score */

@@ -141,6 +141,26 @@ const sounds = async (ms = 3000) => {
     return peak;
 };
 
+test('rendered: the same bytes twice, and what is asked for', async () => {
+    const notes = [{ time_s: 0, key: 69, velocity: 100, duration_s: 0.2 }];
+    const render = (what) => d.api('POST', '/renders', { notes, tail_s: 0.5, ...what });
+    const one = await render({ values: {}, model: flute.uuid });
+    assert.equal(one.status, 200, one.json?.detail);
+    assert.deepEqual((await render({ values: {}, model: flute.uuid })).data, one.data);
+    assert.notDeepEqual((await render({ values: {}, model: other.uuid })).data, one.data);
+    assert.notDeepEqual((await render({ values: {} })).data, one.data);
+    const pair = { values: { 'ab.mix': 1 }, model: flute.uuid, model_b: other.uuid };
+    assert.notDeepEqual((await render(pair)).data, one.data);
+    const patch = (await d.api('GET', '/patches?q=came%20back')).json.items[0].uuid;
+    const ofPatch = await render({ patch });
+    assert.equal(ofPatch.status, 200);
+    assert.notDeepEqual((await render({ patch, model: null })).data, ofPatch.data);
+    assert.equal((await render({ values: {}, model: patch })).status, 404);
+    assert.equal((await render({ values: {}, model: '../x' })).status, 404);
+    const gone = (await d.api('GET', '/patches?q=elsewhere')).json.items[0].uuid;
+    assert.equal((await render({ patch: gone })).status, 409);
+});
+
 test('it sounds, and goes on when the web role is killed', async () => {
     const quiet = {};
     for (let i = 1; i <= 6; i++) quiet[`fm.op${i}.level`] = 0;

@@ -101,7 +101,7 @@ class TestJob(unittest.TestCase):
 
     def test_faults_are_told(self):
         cases = [
-            ("dance", {}, 1, "kind: neither render nor bench"),
+            ("dance", {}, 1, "kind: no such job"),
             ("render", "{{", 1, "job: the specification is not JSON"),
             ("render", {"values": {}}, 1, "notes: not an array"),
             ("render", {"values": {"fm.op1.coarse": 64}, "notes": []}, 1,
