@@ -15,11 +15,27 @@ void tb_analysis_reset(struct tb_analysis *a)
     tb_pitch_reset(&a->pitch);
 }
 
+bool tb_analysis_use(struct tb_analysis *a, const struct tb_analysis_scale *scale)
+{
+    unsigned i = 0;
+    while (i < TB_ANALYSIS_N_FFTS && a->loudness[i].n_fft != scale->n_fft)
+        i++;
+    if (i == TB_ANALYSIS_N_FFTS || (unsigned)scale->loudness > TB_ANALYSIS_RMS ||
+        !isfinite(scale->reference_db) || !isfinite(scale->floor_db))
+        return false;
+    struct tb_loudness *l = &a->loudness[i];
+    l->kind = scale->loudness;
+    l->reference_db = scale->reference_db;
+    l->floor_db = scale->floor_db;
+    a->i_fft = i;
+    return true;
+}
+
 static void end_hop(struct tb_analysis *a, struct tb_analysis_frame *frame)
 {
     const float *newest = a->history + a->newest + TB_ANALYSIS_HISTORY;
     tb_pitch_frame(&a->pitch, newest, a->gate, frame);
-    frame->loudness_db = tb_loudness_frame(&a->loudness, newest);
+    frame->loudness_db = tb_loudness_frame(&a->loudness[a->i_fft], newest);
 }
 
 /* One sample at 16 kHz; true when a hop is complete. */

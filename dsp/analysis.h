@@ -23,6 +23,13 @@ enum tb_analysis_loudness {
     TB_ANALYSIS_RMS,        /* mean power of the window in dB, held above the floor */
 };
 
+/* What its loudness means. */
+struct tb_analysis_scale {
+    enum tb_analysis_loudness loudness;
+    unsigned n_fft; /* as in the config */
+    float reference_db, floor_db;
+};
+
 struct tb_analysis_config {
     float rate_hz; /* of the input, whole, 8000..192000 */
     float gate_db; /* level below which nothing is voiced, -120..0 dB of full scale; -60 is usual */
@@ -48,6 +55,10 @@ void tb_analysis_free(struct tb_analysis *analysis);
 
 /* RT. Forgets everything. */
 TB_RT void tb_analysis_reset(struct tb_analysis *analysis);
+
+/* RT. Loudness means this from the next frame on; what was heard so far counts. False and nothing
+ * changed where a field is out of its bounds. */
+TB_RT bool tb_analysis_use(struct tb_analysis *analysis, const struct tb_analysis_scale *scale);
 
 /* RT. Takes n samples and writes the frames that became complete, at most `most`; returns their
  * number, which is at most n * 250 / rate + 1. Frames beyond `most` are lost. NaN counts as 0. */

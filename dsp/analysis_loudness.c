@@ -58,10 +58,10 @@ float tb_loudness_frame(struct tb_loudness *l, const float *newest)
     for (unsigned k = 0; k <= half; k++) {
         const float power = power_of(l, k);
         if (l->kind == TB_ANALYSIS_MAGENTA_V2) {
-            sum += power * l->weight[k];
+            sum += power * l->weight_power[k];
             continue;
         }
-        const float db = 10 * log10f(power + 1e-20f) + l->weight[k] - l->reference_db;
+        const float db = 10 * log10f(power + 1e-20f) + l->weight_db[k] - l->reference_db;
         sum += db > l->floor_db ? db : l->floor_db;
     }
     const float mean = sum / (float)(half + 1);

@@ -72,19 +72,17 @@ void tb_pitch_init(struct tb_pitch *p)
         }
 }
 
-bool tb_loudness_init(struct tb_loudness *l, const struct tb_analysis_config *config)
+bool tb_loudness_init(struct tb_loudness *l, unsigned n)
 {
-    const unsigned n = config->n_fft, bins = n / 2 + 1;
-    *l = (struct tb_loudness){.kind = config->loudness,
-                              .n_fft = n,
-                              .reference_db = config->reference_db,
-                              .floor_db = config->floor_db};
-    l->window = malloc((n + 5 * bins) * sizeof(float));
+    const unsigned bins = n / 2 + 1;
+    *l = (struct tb_loudness){.n_fft = n};
+    l->window = malloc((n + 6 * bins) * sizeof(float));
     l->order = malloc(n / 2 * sizeof *l->order);
     if (!l->window || !l->order)
         return false;
-    l->weight = l->window + n;
-    l->cosine = l->weight + bins;
+    l->weight_db = l->window + n;
+    l->weight_power = l->weight_db + bins;
+    l->cosine = l->weight_power + bins;
     l->sine = l->cosine + bins;
     l->re = l->sine + bins;
     l->im = l->re + bins;
@@ -92,7 +90,8 @@ bool tb_loudness_init(struct tb_loudness *l, const struct tb_analysis_config *co
         l->window[i] = (float)(0.5 - 0.5 * cos(2 * PI * i / n));
     for (unsigned k = 0; k < bins; k++) {
         const float db = tb_a_weighting_db((float)k * TB_ANALYSIS_RATE_HZ / (float)n);
-        l->weight[k] = l->kind == TB_ANALYSIS_MAGENTA_V2 ? powf(10, db / 10) : db;
+        l->weight_db[k] = db;
+        l->weight_power[k] = powf(10, db / 10);
         l->cosine[k] = (float)cos(2 * PI * k / n);
         l->sine[k] = (float)sin(2 * PI * k / n);
     }
@@ -139,11 +138,18 @@ struct tb_analysis *tb_analysis_new(const struct tb_analysis_config *config, str
         a->pitch.kernels = tb_synth_kernels(TB_NN_CPU_BEST);
         tb_pitch_init(&a->pitch);
     }
-    if (!a || !make_filter(a) || !tb_loudness_init(&a->loudness, config)) {
+    bool made = a && make_filter(a);
+    for (unsigned i = 0; made && i < TB_ANALYSIS_N_FFTS; i++)
+        made = tb_loudness_init(&a->loudness[i], TB_ANALYSIS_MIN_FFT << i);
+    if (!made) {
         tb_analysis_free(a);
         (void)tb_fail(err, TB_ENOMEM, "out of memory");
         return NULL;
     }
+    (void)tb_analysis_use(a, &(struct tb_analysis_scale){.loudness = config->loudness,
+                                                         .n_fft = config->n_fft,
+                                                         .reference_db = config->reference_db,
+                                                         .floor_db = config->floor_db});
     tb_analysis_reset(a);
     return a;
 }
@@ -152,7 +158,8 @@ void tb_analysis_free(struct tb_analysis *a)
 {
     if (!a)
         return;
-    tb_loudness_clear(&a->loudness);
+    for (unsigned i = 0; i < TB_ANALYSIS_N_FFTS; i++)
+        tb_loudness_clear(&a->loudness[i]);
     free(a->filter);
     free(a->input);
     free(a);

@@ -16,8 +16,10 @@ static const float SPEED = 0.25f;       /* a frame, of the doubt between strict 
 static const float VOICED = 0.92f;      /* least peak of a pitched sound */
 static const float VOICED_ONSET = 0.8f; /* while silence is still in the window */
 static const unsigned ONSET = 10;       /* frames */
-static const float SHORTEST = 7.8f;     /* samples: 2050 Hz */
-static const unsigned REMEMBERED = 12;  /* frames that the last pitch counts */
+static const float ONSET_LEVEL = 0.05f; /* of the peak: where a sound in the window begins */
+static const float ONSET_PERIODS = 2.1f;
+static const float SHORTEST = 7.8f;    /* samples: 2050 Hz */
+static const unsigned REMEMBERED = 12; /* frames that the last pitch counts */
 enum { MOST_PEAKS = TB_PITCH_LAGS / 2 };
 
 void tb_pitch_reset(struct tb_pitch *p)
@@ -171,6 +173,34 @@ static struct peak search(struct tb_pitch *p, const float *newest, unsigned n, u
     return found;
 }
 
+/* Samples since the sound in the short window began. */
+static unsigned since_onset(const float *newest)
+{
+    const float *x = newest - TB_PITCH_SHORT;
+    float peak = 0;
+    for (unsigned i = 0; i < TB_PITCH_SHORT; i++)
+        peak = fabsf(x[i]) > peak ? fabsf(x[i]) : peak;
+    unsigned i = 0;
+    while (i < TB_PITCH_SHORT && fabsf(x[i]) <= ONSET_LEVEL * peak)
+        i++;
+    return TB_PITCH_SHORT - i;
+}
+
+/* A note that has just begun, without the silence before it: a pitch after a good two periods, not
+ * after three. */
+static struct peak search_onset(struct tb_pitch *p, const float *newest)
+{
+    const unsigned n = since_onset(newest), lags = (unsigned)((float)n / ONSET_PERIODS);
+    struct peak peaks[MOST_PEAKS];
+    if (n > TB_PITCH_SHORT - TB_ANALYSIS_HOP / 2 || lags < TB_PITCH_SINC)
+        return (struct peak){0, 0};
+    (void)correlate(p, newest, n, lags + TB_PITCH_SINC);
+    struct peak found = first_good(peaks, find_peaks(p, lags, peaks, MOST_PEAKS), STRICT);
+    if (found.height > 0)
+        found.lag = measure_long(p, lags, found.lag);
+    return found;
+}
+
 void tb_pitch_frame(struct tb_pitch *p, const float *newest, float gate,
                     struct tb_analysis_frame *frame)
 {
@@ -182,6 +212,11 @@ void tb_pitch_frame(struct tb_pitch *p, const float *newest, float gate,
         const struct peak second = search(p, newest, TB_PITCH_LONG, LONG_LAGS, &unused);
         if (second.height > found.height || second.lag > 0.9f * SHORT_LAGS)
             found = second;
+    }
+    if (loud && p->loud < ONSET && p->last_period == 0 && found.height < VOICED_ONSET) {
+        const struct peak early = search_onset(p, newest);
+        if (early.height >= VOICED)
+            found = early;
     }
     frame->level_db = power > 1e-12f ? 10 * log10f(power) : -120;
     frame->confidence = loud ? (found.height < 1 ? found.height : 1) : 0;

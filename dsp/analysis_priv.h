@@ -13,6 +13,8 @@ enum {
     TB_PITCH_STEPS = 8, /* between two samples */
     TB_PITCH_SINC = 16, /* taps of the interpolation */
     TB_ANALYSIS_HISTORY = TB_ANALYSIS_MAX_FFT,
+    TB_ANALYSIS_MIN_FFT = 256,
+    TB_ANALYSIS_N_FFTS = 4, /* each twice as long as the one before */
 };
 
 /* Fractional lags of the autocorrelation's peaks. */
@@ -32,9 +34,9 @@ struct tb_loudness {
     enum tb_analysis_loudness kind;
     unsigned n_fft;
     float reference_db, floor_db;
-    float *window; /* [n_fft] periodic Hann */
-    float *weight; /* [n_fft / 2 + 1] dB, or gain of power for Magenta */
-    float *cosine; /* [n_fft / 2 + 1] of k / n_fft turns */
+    float *window;                   /* [n_fft] periodic Hann */
+    float *weight_db, *weight_power; /* [n_fft / 2 + 1] A-weighting, as dB and as gain of power */
+    float *cosine;                   /* [n_fft / 2 + 1] of k / n_fft turns */
     float *sine;
     float *re, *im;  /* [n_fft / 2 + 1] */
     unsigned *order; /* [n_fft / 2] bit reversal */
@@ -53,7 +55,8 @@ struct tb_analysis {
     unsigned filled;                        /* of the current hop */
     float gate;                             /* mean power */
     struct tb_pitch pitch;
-    struct tb_loudness loudness;
+    struct tb_loudness loudness[TB_ANALYSIS_N_FFTS];
+    unsigned i_fft; /* which of them counts */
 };
 
 /* RT. newest points behind the newest sample of at least TB_PITCH_LONG. */
@@ -66,7 +69,7 @@ TB_RT float tb_loudness_frame(struct tb_loudness *loudness, const float *newest)
 
 /* Control thread. */
 void tb_pitch_init(struct tb_pitch *pitch);
-bool tb_loudness_init(struct tb_loudness *l, const struct tb_analysis_config *config);
+bool tb_loudness_init(struct tb_loudness *l, unsigned n_fft);
 void tb_loudness_clear(struct tb_loudness *l);
 
 #endif
