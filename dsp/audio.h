@@ -18,6 +18,7 @@ struct tb_audio_request {
     uint32_t block;   /* wanted frames of a period */
     uint32_t periods; /* of the buffer */
     uint32_t seconds; /* file: length, 0 = until stopped */
+    char input[256];  /* what is heard: alsa: a PCM name or "same"; file: a WAV; "": nothing */
 };
 
 /* What came of it. The first member of every driver's own struct. */
@@ -26,6 +27,8 @@ struct tb_audio {
     char name[64];
     char text[128]; /* for people: "Scarlett 2i2 USB, 32 bit" */
     uint32_t rate_hz, block, periods;
+    bool has_input;
+    char input[128]; /* for people: what is heard, or why nothing is; "" when nothing was wanted */
 };
 
 enum tb_audio_result {
@@ -53,6 +56,10 @@ struct tb_audio_driver {
     enum tb_audio_result (*wait)(struct tb_audio *audio);
     /* Audio thread. Takes audio->block frames, after wait said OK. */
     enum tb_audio_result (*write)(struct tb_audio *audio, const float *left, const float *right);
+    /* Audio thread, after wait. Takes up to max mono frames of what has come since, however many
+     * that are: none when nothing came or nothing is heard. Never waits, and whatever goes wrong
+     * with the input is no matter of the output. */
+    uint32_t (*read)(struct tb_audio *audio, float *mono, uint32_t max);
     /* Up to max entries, best first; returns how many. */
     size_t (*list)(struct tb_audio_entry *entries, size_t max);
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dsp/alsa_cards.h"
 #include "dsp/audio.h"
+#include "dsp/audio_alsa_capture.h"
 
 #include <alsa/asoundlib.h>
 
@@ -18,8 +19,9 @@ struct alsa_audio {
     snd_pcm_format_t format;
     unsigned channels, sample_bytes;
     bool mmap;
-    int timeout_ms;       /* no progress for so long: the device is gone */
-    unsigned char *bytes; /* [block][channels] in the device's format */
+    int timeout_ms;             /* no progress for so long: the device is gone */
+    unsigned char *bytes;       /* [block][channels] in the device's format */
+    struct tb_capture *capture; /* NULL: nothing is heard */
 };
 
 /* Best first: what needs no rounding, then what rounds least. */
@@ -107,6 +109,7 @@ static void refuse(const char *name, int e, struct tb_error *err)
 
 static void free_alsa(struct alsa_audio *a)
 {
+    tb_capture_close(a->capture);
     if (a->pcm)
         (void)snd_pcm_close(a->pcm);
     free(a->bytes);
@@ -121,6 +124,19 @@ static void describe(struct alsa_audio *a, const char *name)
     (void)snprintf(a->audio.name, sizeof a->audio.name, "%s", name);
     (void)snprintf(a->audio.text, sizeof a->audio.text, "%.60s%s%s", card, card[0] ? ", " : "",
                    snd_pcm_format_description(a->format));
+}
+
+/* No input is no reason to play nothing. */
+static void open_capture(struct alsa_audio *a, const struct tb_audio_request *request)
+{
+    if (!request->input[0])
+        return;
+    const bool same = strcmp(request->input, "same") == 0;
+    struct tb_error why;
+    a->capture = tb_capture_open(same ? a->audio.name : request->input, &a->audio, &why);
+    a->audio.has_input = a->capture != NULL;
+    (void)snprintf(a->audio.input, sizeof a->audio.input, "%.127s",
+                   a->capture ? tb_capture_text(a->capture) : why.text);
 }
 
 static struct tb_audio *open_pcm(const char *name, const struct tb_audio_request *request,
@@ -149,6 +165,7 @@ static struct tb_audio *open_pcm(const char *name, const struct tb_audio_request
     }
     a->audio.driver = &tb_audio_alsa;
     describe(a, name);
+    open_capture(a, request);
     return &a->audio;
 }
 
@@ -309,6 +326,12 @@ static enum tb_audio_result write_alsa(struct tb_audio *audio, const float *left
     return TB_AUDIO_OK;
 }
 
+static uint32_t read_alsa(struct tb_audio *audio, float *mono, uint32_t max)
+{
+    struct alsa_audio *a = (struct alsa_audio *)audio;
+    return a->capture ? tb_capture_read(a->capture, mono, max) : 0;
+}
+
 static size_t list_alsa(struct tb_audio_entry *entries, size_t max)
 {
     struct tb_card cards[TB_MAX_CARDS];
@@ -338,5 +361,6 @@ const struct tb_audio_driver tb_audio_alsa = {
     .close = close_alsa,
     .wait = wait_alsa,
     .write = write_alsa,
+    .read = read_alsa,
     .list = list_alsa,
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dsp/audio.h"
+#include "dsp/sound_file.h"
 
 #include <sndfile.h>
 
@@ -14,7 +15,19 @@ struct file_audio {
     SNDFILE *file;
     uint64_t left_frames; /* still to be written */
     float *interleaved;   /* [block][2] */
+    struct tb_sound in;   /* at the rate of the output; silence behind its end */
+    size_t at;            /* next frame of it */
 };
+
+static enum tb_status open_input(struct file_audio *f, const struct tb_audio_request *request,
+                                 struct tb_error *err)
+{
+    f->audio.has_input = request->input[0] != '\0';
+    if (!f->audio.has_input)
+        return TB_OK;
+    (void)snprintf(f->audio.input, sizeof f->audio.input, "the file %.100s", request->input);
+    return tb_sound_load(request->input, request->rate_hz, &f->in, err);
+}
 
 static struct tb_audio *fail(struct file_audio *f, struct tb_error *err, const char *path)
 {
@@ -42,6 +55,12 @@ static struct tb_audio *open_file(const struct tb_audio_request *request, struct
     f->file = sf_open(path, SFM_WRITE, &info);
     if (!f->file)
         return fail(f, err, path);
+    if (open_input(f, request, err) != TB_OK) {
+        (void)sf_close(f->file);
+        free(f->interleaved);
+        free(f);
+        return NULL;
+    }
     f->audio.driver = &tb_audio_file;
     f->audio.rate_hz = request->rate_hz;
     f->audio.block = request->block;
@@ -56,6 +75,7 @@ static void close_file(struct tb_audio *audio)
 {
     struct file_audio *f = (struct file_audio *)audio;
     (void)sf_close(f->file);
+    tb_sound_free(&f->in);
     free(f->interleaved);
     free(f);
 }
@@ -82,6 +102,18 @@ static enum tb_audio_result write_file(struct tb_audio *audio, const float *left
     return f->left_frames ? TB_AUDIO_OK : TB_AUDIO_END;
 }
 
+static uint32_t read_file(struct tb_audio *audio, float *mono, uint32_t max)
+{
+    struct file_audio *f = (struct file_audio *)audio;
+    uint32_t n = audio->has_input ? audio->block : 0;
+    n = n < max ? n : max;
+    size_t left = f->in.n - f->at, take = left < n ? left : n;
+    memcpy(mono, f->in.samples + f->at, take * sizeof *mono);
+    memset(mono + take, 0, (n - take) * sizeof *mono);
+    f->at += take;
+    return n;
+}
+
 static size_t list_file(struct tb_audio_entry *entries, size_t max)
 {
     (void)entries, (void)max;
@@ -95,5 +127,6 @@ const struct tb_audio_driver tb_audio_file = {
     .close = close_file,
     .wait = wait_file,
     .write = write_file,
+    .read = read_file,
     .list = list_file,
 };

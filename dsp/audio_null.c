@@ -35,6 +35,9 @@ static struct tb_audio *open_null(const struct tb_audio_request *request, struct
     n->audio.periods = request->periods;
     (void)snprintf(n->audio.name, sizeof n->audio.name, "null");
     (void)snprintf(n->audio.text, sizeof n->audio.text, "no sound card, the computer's clock");
+    n->audio.has_input = request->input[0] != '\0';
+    if (n->audio.has_input)
+        (void)snprintf(n->audio.input, sizeof n->audio.input, "silence");
     return &n->audio;
 }
 
@@ -71,6 +74,14 @@ static enum tb_audio_result write_null(struct tb_audio *audio, const float *left
     return TB_AUDIO_OK;
 }
 
+static uint32_t read_null(struct tb_audio *audio, float *mono, uint32_t max)
+{
+    uint32_t n = audio->has_input ? audio->block : 0;
+    n = n < max ? n : max;
+    memset(mono, 0, n * sizeof *mono);
+    return n;
+}
+
 static size_t list_null(struct tb_audio_entry *entries, size_t max)
 {
     if (max == 0)
@@ -88,5 +99,6 @@ const struct tb_audio_driver tb_audio_null = {
     .close = close_null,
     .wait = wait_null,
     .write = write_null,
+    .read = read_null,
     .list = list_null,
 };

@@ -22,24 +22,6 @@ void tb_engine_handle(struct tb_engine *e, const struct tb_event *event)
     e->event[i] = *event;
 }
 
-void tb_engine_input(struct tb_engine *e, const float *mono, uint32_t n)
-{
-    e->n_input = n < TB_MAX_BLOCK ? n : TB_MAX_BLOCK;
-    memcpy(e->input, mono, e->n_input * sizeof *mono);
-}
-
-/* n <= TB_SLICE frames of the input from frame at of the block. */
-static void listen(struct tb_engine *e, uint32_t at, uint32_t n)
-{
-    float sound[TB_SLICE] = {0};
-    const struct tb_program *p = tb_engine_program(e);
-    const uint32_t rest = at < e->n_input ? e->n_input - at : 0;
-    if (!p->pair)
-        return;
-    memcpy(sound, e->input + (rest ? at : 0), (rest < n ? rest : n) * sizeof *sound);
-    tb_pair_listen(p, sound, n);
-}
-
 void tb_engine_load(struct tb_engine *e, float load)
 {
     enum { RELEASED_AT = 85, ANY_AT = 95 }; /* percent of the deadline */
@@ -108,6 +90,7 @@ void tb_engine_render(struct tb_engine *e, float *left, float *right, uint32_t n
     tb_fpu_enter(&fpu);
     tb_output_begin(&e->output);
     e->block_frames = n;
+    e->block_start = e->frame;
     uint32_t done = 0, next = 0;
     while (done < n || next < e->n_events) {
         while (next < e->n_events && (e->event[next].offset <= done || done >= n))
@@ -118,12 +101,11 @@ void tb_engine_render(struct tb_engine *e, float *left, float *right, uint32_t n
         if (next < e->n_events && e->event[next].offset - done < part)
             part = e->event[next].offset - done;
         if (part > 0)
-            listen(e, done, part);
-        if (part > 0)
             render_part(e, left + done, right + done, part);
         done += part;
     }
-    e->n_events = e->n_input = 0;
+    e->n_events = 0;
+    tb_engine_input_end(e);
     tb_fpu_leave(&fpu);
 }
 
@@ -180,13 +162,12 @@ void tb_engine_telemetry(const struct tb_engine *e, struct tb_frame *frame)
     frame->rms = tb_sqrtf(e->output.square / samples);
     frame->limiter_db = tb_gain_db(1.0F / e->output.reduction);
     int v = newest_voice(e);
-    const struct tb_program *p = e->slot[e->current].program;
     if (v >= 0)
         voice_telemetry(e, v, frame);
-    else if (p->pair) {
-        tb_pair_view(p->pair, TB_NO_PLAYER, frame);
-        frame->f0_hz = frame->neural.pitch_hz;
-    }
+    const struct tb_analysis_frame *heard = &e->hearing.transfer.heard;
+    frame->neural.confidence = heard->confidence;
+    frame->neural.input_db = heard->level_db;
+    frame->neural.input_f0_hz = heard->f0_hz;
 }
 
 bool tb_engine_notice(struct tb_engine *e, struct tb_notice *notice)

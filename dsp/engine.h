@@ -50,10 +50,19 @@ TB_RT struct tb_program *tb_engine_retired(struct tb_engine *engine);
 enum { TB_MAX_EVENTS = 512 };
 TB_RT void tb_engine_handle(struct tb_engine *engine, const struct tb_event *event);
 
-/* RT. Before a render: the sound at the input during that block, mono, n <= max_block. A neural
- * program whose transfer.source is the input plays it; who does not call this has a silent input.
- */
+/* RT. What the input heard for the coming block, mono; any n, also 0. Frames of its analysis take
+ * effect at their place in the block, so sounds of equal length at both sides give the same samples
+ * for every block size. Values that are no numbers count as 0. */
 TB_RT void tb_engine_input(struct tb_engine *engine, const float *mono, uint32_t n);
+
+/* What the input sounds like, after the last render. */
+struct tb_engine_heard {
+    float f0_hz;      /* 0: no pitch */
+    float confidence; /* 0..1 */
+    float level_db;   /* of full scale, -120: nothing */
+    bool open;        /* above transfer.gate */
+};
+TB_RT void tb_engine_heard(const struct tb_engine *engine, struct tb_engine_heard *heard);
 
 /* RT. After a render: how long it took against the time that it plays, 1 = the deadline. Near the
  * deadline voices are given up, the oldest released first, and counted. Only for those who must be

@@ -5,8 +5,11 @@
 
 #include "dsp/cpu.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define HEARING_DB -90.0F /* nothing softer has a pitch: the softest of transfer.gate */
 
 static enum tb_status check(const struct tb_engine_config *c, struct tb_error *err)
 {
@@ -35,6 +38,8 @@ static void prepare(struct tb_engine *e, uint32_t seed)
     tb_lfo_reset(&e->lfo, (uint8_t)(seed ^ seed >> 8 ^ seed >> 16 ^ seed >> 24));
     e->random = seed * 2654435761U | 1U;
     tb_output_init(&e->output, e->rate_hz);
+    tb_transfer_reset(&e->hearing.transfer);
+    e->hearing.gone_s = 1.0F;
     e->volume = e->performance.expression = 1.0F;
     e->performance.breath = -1.0F;
     e->cc_portamento_time = -1;
@@ -65,8 +70,13 @@ struct tb_engine *tb_engine_new(const struct tb_engine_config *config, struct tb
         at += aligned(tb_effects[i]->bytes(config->rate_hz));
     }
     prepare(e, config->seed);
-    struct tb_program *program = tb_program_new(e, e->device, err);
+    e->hearing.analysis = tb_analysis_new(
+        &(struct tb_analysis_config){
+            .rate_hz = roundf(e->rate_hz), .gate_db = HEARING_DB, .n_fft = 512, .floor_db = -80.0F},
+        err);
+    struct tb_program *program = e->hearing.analysis ? tb_program_new(e, e->device, err) : NULL;
     if (!program) {
+        tb_analysis_free(e->hearing.analysis);
         free(e);
         return NULL;
     }
@@ -82,6 +92,7 @@ void tb_engine_free(struct tb_engine *e)
     tb_program_free(e->slot[0].program);
     tb_program_free(e->slot[1].program);
     tb_program_free(e->retired);
+    tb_analysis_free(e->hearing.analysis);
     free(e);
 }
 

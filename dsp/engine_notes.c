@@ -77,7 +77,7 @@ static int mono_voice(const struct tb_engine *e)
     int best = -1;
     for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v)) {
         uint8_t state = e->voice[v].state;
-        if (state != VOICE_FREE && state != VOICE_FADING &&
+        if (state != VOICE_FREE && state != VOICE_FADING && e->voice[v].source != TB_SOURCE_INPUT &&
             e->group[v / TB_LANES].slot == e->current &&
             (best < 0 || e->voice[v].order > e->voice[best].order))
             best = v;
@@ -252,6 +252,7 @@ void tb_engine_panic(struct tb_engine *e)
 {
     tb_engine_silence(e, TB_SOURCE_ANY, -1);
     e->n_held = e->n_pedals = 0;
+    tb_transfer_mute(&e->hearing.transfer);
     for (unsigned i = 0; i < TB_N_EFFECTS; i++)
         tb_effects[i]->silence(e->effect[i]);
     for (unsigned i = 0; i < 2; i++)

@@ -11,6 +11,7 @@
 #include "dsp/neural_pair.h"
 #include "dsp/output.h"
 #include "dsp/program.h"
+#include "dsp/transfer.h"
 
 /* Between the engine_*.c files only. */
 
@@ -19,6 +20,7 @@ enum {
     N_VOICES = N_GROUPS * TB_LANES,
     N_HELD = 128,   /* keys down at once, all players together */
     N_PEDALS = 64,  /* players with the pedal down */
+    N_HEARD = 64,   /* frames of an input that wait for their slice */
     N_NOTICES = 256 /* power of two */
 };
 
@@ -64,6 +66,17 @@ struct pedal {
     uint8_t channel;
 };
 
+/* The input. */
+struct hearing {
+    struct tb_analysis *analysis; /* owned */
+    struct tb_transfer transfer;
+    struct tb_transfer_range range; /* of the instrument that plays */
+    struct tb_analysis_frame frame[N_HEARD];
+    uint32_t due[N_HEARD]; /* frames into the block */
+    unsigned n;
+    float gone_s; /* since there was an input */
+};
+
 struct tb_engine {
     struct tb_fm_group group[N_GROUPS];
     _Alignas(TB_CACHE_LINE) float sum[TB_SLICE * TB_LANES];
@@ -74,8 +87,9 @@ struct tb_engine {
     enum tb_cpu cpu;
     float rate_hz;
     uint32_t max_block;
-    uint64_t frame;    /* rendered so far */
-    uint32_t in_slice; /* frames into the slice, 0: the next slice is not aimed yet */
+    uint64_t frame;       /* rendered so far */
+    uint64_t block_start; /* frame at which the block began */
+    uint32_t in_slice;    /* frames into the slice, 0: the next slice is not aimed yet */
 
     struct slot slot[2];
     unsigned current;           /* slot of new notes */
@@ -83,6 +97,7 @@ struct tb_engine {
     bool edited;                /* program->values changed, derive again */
     float device[TB_N_PARAMS];  /* device parameters */
 
+    struct hearing hearing;
     struct tb_lfo lfo;
     struct tb_mod_state mods;
     struct tb_performance performance; /* for neural programs; expression for all */
@@ -101,9 +116,6 @@ struct tb_engine {
     uint64_t order;
     int newest; /* voice started last, -1 */
     uint32_t stolen, ignored, shed;
-
-    float input[TB_MAX_BLOCK]; /* of the coming block */
-    uint32_t n_input;
 
     struct tb_event event[TB_MAX_EVENTS];
     uint32_t n_events;
@@ -154,6 +166,10 @@ TB_RT void tb_engine_pedal(struct tb_engine *e, uint32_t source, uint8_t channel
 TB_RT void tb_engine_all_notes_off(struct tb_engine *e, uint32_t source, int channel);
 TB_RT void tb_engine_silence(struct tb_engine *e, uint32_t source, int channel);
 TB_RT void tb_engine_panic(struct tb_engine *e);
+
+/* engine_input.c */
+TB_RT void tb_engine_hear(struct tb_engine *e);
+TB_RT void tb_engine_input_end(struct tb_engine *e);
 
 /* engine_events.c */
 TB_RT bool tb_engine_is_member(const struct tb_engine *e, unsigned channel);

@@ -188,6 +188,7 @@ static void end_aim(struct tb_engine *e, uint32_t left, bool whole)
 void tb_engine_slice(struct tb_engine *e)
 {
     tb_engine_edit(e);
+    tb_engine_hear(e);
     tb_engine_reroute(e);
     tb_lfo_advance(&e->lfo, tb_engine_program(e), slice_seconds(e));
     for (unsigned i = 0; i < 2; i++) {

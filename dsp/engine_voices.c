@@ -223,6 +223,7 @@ int tb_engine_voice_start(struct tb_engine *e, const struct held *key, float fro
                               .channel = key->channel,
                               .key = key->key,
                               .member = tb_engine_is_member(e, key->channel),
+                              .follows = key->source == TB_SOURCE_INPUT,
                               .keep_phase = !p->osc_sync};
     if (!p->osc_sync)
         run_on(e, g, lane_of(v));

@@ -21,7 +21,13 @@ enum tb_event_type {
 
 /* Who plays. A note is known by (source, channel, key), so two players may hold the same key and
  * a lost connection takes only its own notes with it. */
-enum { TB_SOURCE_ANY = 0, TB_SOURCE_MIDI = 1, TB_SOURCE_REST = 2, TB_SOURCE_FIRST_CLIENT = 16 };
+enum {
+    TB_SOURCE_ANY = 0,
+    TB_SOURCE_MIDI = 1,
+    TB_SOURCE_REST = 2,
+    TB_SOURCE_INPUT = 3, /* the sound at the input */
+    TB_SOURCE_FIRST_CLIENT = 16
+};
 
 struct tb_event {
     uint8_t type;    /* enum tb_event_type */

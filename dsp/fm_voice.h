@@ -14,6 +14,7 @@ struct tb_fm_note {
     uint8_t velocity;     /* 1..127 */
     uint8_t channel, key; /* as played */
     bool member;          /* on a member channel of an MPE zone */
+    bool follows;         /* the input, not its key */
     bool keep_levels;     /* envelopes go on from where they are (mono) */
     bool keep_phase;      /* oscillators run on */
 };

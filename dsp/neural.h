@@ -37,11 +37,11 @@ struct tb_neural_spec {
     enum tb_pitch_scale pitch_scale;
     float pitch_mean_hz, pitch_deviation_hz;
     enum tb_neural_loudness loudness;
-    float floor_db, range_db;          /* of loudness */
-    float low_hz, high_hz;             /* pitch that it was trained on */
-    float low_db, high_db;             /* loudness likewise */
-    enum tb_interpolation levels;      /* from frame to frame */
-    struct tb_analysis_config hearing; /* of an input as loudness means it; the rate is ignored */
+    float floor_db, range_db;       /* of loudness */
+    struct tb_analysis_scale scale; /* how loudness is measured in a sound */
+    float low_hz, high_hz;          /* pitch that it was trained on */
+    float low_db, high_db;          /* loudness likewise */
+    enum tb_interpolation levels;   /* from frame to frame */
 
     unsigned n_harmonics, n_bands, n_tables, table_size;
     struct tb_level_curve curve; /* of amplitude, harmonics and attention */

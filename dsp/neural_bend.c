@@ -32,13 +32,3 @@ void tb_neural_bend_derive(struct tb_neural_bend *b, const float v[TB_N_PARAMS])
     b->mix = v[TB_P_AB_MIX];
     b->morph = v[TB_P_AB_MORPH] > 0.5F;
 }
-
-void tb_transfer_derive(struct tb_transfer *t, const float v[TB_N_PARAMS])
-{
-    *t = (struct tb_transfer){.on = v[TB_P_TRANSFER_SOURCE] > 0.5F,
-                              .fit = v[TB_P_TRANSFER_FIT] > 0.5F,
-                              .gate_db = v[TB_P_TRANSFER_GATE],
-                              .loudness_db = v[TB_P_TRANSFER_LOUDNESS],
-                              .octaves =
-                                  v[TB_P_TRANSFER_OCTAVE] + v[TB_P_TRANSFER_SEMITONES] / 12.0F};
-}

@@ -24,15 +24,6 @@ struct tb_neural_bend {
     uint8_t routing; /* 0: the model's, else algorithm */
 };
 
-/* transfer.* of a patch. */
-struct tb_transfer {
-    bool on; /* the input plays */
-    bool fit;
-    float gate_db, loudness_db, octaves;
-};
-
-TB_RT void tb_transfer_derive(struct tb_transfer *transfer, const float values[TB_N_PARAMS]);
-
 /* RT. */
 TB_RT void tb_neural_bend_derive(struct tb_neural_bend *bend, const float values[TB_N_PARAMS]);
 

@@ -55,9 +55,8 @@ static void take_spec(struct tb_neural *n, const struct tb_neural_spec *s, float
     n->high_hz = s->high_hz;
     n->low_db = s->low_db;
     n->high_db = s->high_db;
+    n->scale = s->scale;
     n->levels = s->levels;
-    n->hearing = s->hearing;
-    n->hearing.rate_hz = rate_hz;
     n->n_harmonics = s->family == TB_FAMILY_HPN ? s->n_harmonics : 0;
     n->n_tables = s->family == TB_FAMILY_WAVETABLE ? s->n_tables : 0;
     n->n_bands = s->network->n_heads > 1 ? s->n_bands : 0;

@@ -11,6 +11,7 @@
 #define VOICE_SCALE 2.0F /* of the lane's gain: a voice at 1 peaks where a DX7 carrier does */
 #define SILENT_LEVEL 1e-4F
 #define REST_S 0.5F
+#define FOLLOW_ATTACK_S 0.001F /* the input has an attack of its own */
 
 static struct tb_neural_pair *pair_of(const struct tb_program *program)
 {
@@ -22,7 +23,7 @@ static float slice_seconds(const struct tb_neural_pair *p, float frames)
     return frames / p->part[0]->rate_hz;
 }
 
-int tb_pair_free_player(const struct tb_neural_pair *p)
+static int free_player(const struct tb_neural_pair *p)
 {
     for (unsigned i = 0; i < TB_NEURAL_VOICES; i++)
         if (!p->player[i].used && tb_neural_is_free(p->part[0], i) &&
@@ -36,7 +37,7 @@ void tb_pair_start(struct tb_fm_group *g, unsigned lane, const struct tb_program
 {
     struct tb_neural_pair *p = pair_of(program);
     const bool go_on = note->keep_levels && g->player[lane] < TB_NEURAL_VOICES;
-    const int i = go_on ? g->player[lane] : tb_pair_free_player(p);
+    const int i = go_on ? g->player[lane] : free_player(p);
     if (i < 0) { /* as many as ever fade at once: this note stays silent and ends */
         g->player[lane] = TB_NO_PLAYER;
         return;
@@ -48,6 +49,7 @@ void tb_pair_start(struct tb_fm_group *g, unsigned lane, const struct tb_program
     player->note.key = note->key;
     player->note.velocity = note->velocity;
     player->note.member = note->member;
+    player->note.follows = note->follows;
     tb_note_start(&player->note, go_on);
     for (unsigned k = 0; k < p->n_parts && !go_on; k++)
         if (p->active[k])
@@ -159,12 +161,14 @@ void tb_pair_begin(const struct tb_program *program, const struct tb_performance
     struct tb_neural_pair *p = pair_of(program);
     const struct tb_neural_bend *bend = &program->bend;
     p->performance = performance;
+    p->follower = program->note;
+    p->follower.attack_s = FOLLOW_ATTACK_S;
+    p->follower.sustain_db = p->follower.velocity = p->follower.vibrato_octaves = 0.0F;
     p->octaves = nearer(p->octaves, bend->octaves);
     p->loudness_db = nearer(p->loudness_db, bend->loudness_db);
     balance(p, bend);
     for (unsigned k = 0; k < p->n_parts; k++)
         p->part[k]->bend = *bend;
-    tb_pair_input_slice(p, program);
 }
 
 static float loudness_of(const struct tb_neural_pair *p, const struct tb_neural *n,
@@ -192,6 +196,21 @@ static void aim_player(struct tb_neural_pair *p, unsigned i, const struct tb_not
     }
 }
 
+/* The octaves of the input instead of the key's, and its loudness. */
+static float listen(struct tb_note *note, const struct tb_performance *performance,
+                    struct tb_note_now *now)
+{
+    const bool down = note->envelope.stage != TB_NOTE_RELEASE;
+    if (down) {
+        note->heard = performance->heard;
+        now->velocity = note->heard.velocity;
+    } else {
+        now->velocity *= note->heard.velocity;
+    }
+    now->loudness_db += note->heard.below_high_db;
+    return note->heard.octaves;
+}
+
 void tb_pair_aim(const struct tb_fm_kernels *kernels, struct tb_fm_group *g,
                  const struct tb_fm_slice *slice, const struct tb_program *program)
 {
@@ -201,14 +220,17 @@ void tb_pair_aim(const struct tb_fm_kernels *kernels, struct tb_fm_group *g,
     const float highest = 0.498F * p->part[0]->rate_hz;
     for (uint32_t m = g->used; m; m &= m - 1) {
         const unsigned lane = (unsigned)__builtin_ctz(m), i = g->player[lane];
+        g->gain[lane] = g->gain_target[lane]; /* the engine waits for it to end a fade */
         const int32_t frames = g->dirty ? g->advance[lane] : TB_SLICE;
         if (i >= TB_NEURAL_VOICES || frames <= 0)
             continue;
         struct tb_note *note = &p->player[i].note;
         struct tb_note_now now;
-        tb_note_advance(note, &program->note, slice_seconds(p, (float)frames));
-        tb_note_ask(note, &program->note, p->performance, ahead_s, &now);
-        const float octaves = g->octaves[lane] + slice->pitch + p->octaves + now.octaves;
+        const struct tb_note_shape *shape = note->follows ? &p->follower : &program->note;
+        tb_note_advance(note, shape, slice_seconds(p, (float)frames));
+        tb_note_ask(note, shape, p->performance, ahead_s, &now);
+        const float key = note->follows ? listen(note, p->performance, &now) : g->octaves[lane];
+        const float octaves = key + slice->pitch + p->octaves + now.octaves;
         const float hz = tb_exp2f(octaves);
         struct tb_neural_aim aim = {.f0_hz = hz < highest ? hz : highest,
                                     .tilt_db = now.tilt_db,
@@ -231,6 +253,16 @@ void tb_pair_mix(const struct tb_program *program, float *out, uint32_t count)
         tb_neural_render(p->part[k], out, count);
 }
 
+void tb_pair_range(const struct tb_neural_pair *p, struct tb_transfer_range *range)
+{
+    const struct tb_neural *n = p->part[0];
+    *range = (struct tb_transfer_range){.low_hz = n->low_hz,
+                                        .high_hz = n->high_hz,
+                                        .low_db = n->low_db,
+                                        .high_db = n->high_db,
+                                        .scale = n->scale};
+}
+
 bool tb_pair_leave(struct tb_neural_pair *p)
 {
     bool quiet = true;
@@ -249,12 +281,6 @@ void tb_pair_panic(struct tb_neural_pair *p)
 
 void tb_pair_view(const struct tb_neural_pair *p, unsigned player, struct tb_frame *frame)
 {
-    const struct tb_input *in = &p->input;
-    frame->neural.confidence = in->listening ? in->last.confidence : 0.0F;
-    frame->neural.input_db = in->listening ? in->last.level_db : -120.0F;
-    frame->neural.input_f0_hz = in->listening && in->last.voiced ? in->last.f0_hz : 0.0F;
-    if (player >= TB_NEURAL_VOICES && in->player >= 0)
-        player = (unsigned)in->player;
     if (player >= TB_NEURAL_VOICES)
         return;
     const unsigned k = p->n_parts > 1 && p->weight[1] > p->weight[0] ? 1 : 0;

@@ -5,6 +5,7 @@
 #include "dsp/instrument.h"
 #include "dsp/neural.h"
 #include "dsp/note_control.h"
+#include "dsp/transfer.h"
 
 /* What a neural program plays: one or two models, A and B, and the notes that both follow. The
  * engine places a voice on a lane of a group as for the DX7, and the lane's `player` says which
@@ -36,17 +37,16 @@ TB_RT void tb_pair_end(const struct tb_program *program, uint32_t left, bool who
 /* RT. The synthesiser `neural`: adds count <= TB_SLICE frames of all voices to out. */
 TB_RT void tb_pair_mix(const struct tb_program *program, float *out, uint32_t count);
 
+/* RT. What A was trained on. */
+TB_RT void tb_pair_range(const struct tb_neural_pair *pair, struct tb_transfer_range *range);
+
 /* RT. Its program gives way: reverbs fade too. True when nothing sounds any more. */
 TB_RT bool tb_pair_leave(struct tb_neural_pair *pair);
 
 /* RT. Reverbs are silent within 5 ms. */
 TB_RT void tb_pair_panic(struct tb_neural_pair *pair);
 
-/* RT. The sound at the input, in pieces of a slice or less; silent if never told. */
-TB_RT void tb_pair_listen(const struct tb_program *program, const float *sound, uint32_t count);
-
-/* RT. What the network says of a player's note (TB_NO_PLAYER: of the input), and what is
- * heard at the input. */
+/* RT. What the network says of a player's note. */
 TB_RT void tb_pair_view(const struct tb_neural_pair *pair, unsigned player, struct tb_frame *frame);
 
 #endif

@@ -24,12 +24,7 @@ struct tb_neural_pair *tb_neural_pair_new(struct tb_neural *a, struct tb_neural 
     p->alike = b && are_alike(a, b);
     p->active[0] = true;
     p->weight[0] = 1.0F;
-    p->input.player = -1;
-    p->input.analysis = tb_analysis_new(&a->hearing, NULL);
-    if (p->input.analysis)
-        return p;
-    free(p);
-    return NULL;
+    return p;
 }
 
 void tb_neural_pair_free(struct tb_neural_pair *p)
@@ -38,7 +33,6 @@ void tb_neural_pair_free(struct tb_neural_pair *p)
         return;
     tb_neural_free(p->part[0]);
     tb_neural_free(p->part[1]);
-    tb_analysis_free(p->input.analysis);
     free(p);
 }
 

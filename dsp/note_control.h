@@ -20,12 +20,20 @@ struct tb_touch {
     float pressure, timbre; /* 0..1, -1..1 */
 };
 
+/* What the sound at the input asks of the voice that follows it. */
+struct tb_heard {
+    float octaves;       /* log2 of Hz, shifts included */
+    float below_high_db; /* loudness against the loudest of the model */
+    float velocity;      /* 0..1 */
+};
+
 struct tb_performance {
     struct tb_touch all;
     struct tb_touch channel[TB_N_MIDI_CHANNELS];
     float key_pressure[TB_N_KEYS]; /* 0..1 */
     float wheel, expression;       /* 0..1 */
     float breath;                  /* 0..1, below 0 while nobody has blown */
+    struct tb_heard heard;
 };
 
 /* note.* of a patch. */
@@ -55,7 +63,9 @@ struct tb_note_envelope {
 struct tb_note {
     struct tb_note_envelope envelope;
     uint8_t channel, key, velocity;
-    bool member; /* came on a member channel of an MPE zone */
+    bool member;           /* came on a member channel of an MPE zone */
+    bool follows;          /* the input */
+    struct tb_heard heard; /* then; as it was when the note was released */
     float age_s, released_s;
     uint32_t vibrato; /* turns / 2^32 */
 };

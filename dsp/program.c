@@ -75,7 +75,6 @@ void tb_program_derive(struct tb_program *p)
     p->bend_step = whole(p, TB_P_BEND_STEP);
     tb_note_shape_derive(&p->note, p->values);
     tb_neural_bend_derive(&p->bend, p->values);
-    tb_transfer_derive(&p->transfer, p->values);
     if (p->pair)
         p->algorithm = 0; /* its voices share groups, whatever fm.algorithm says */
     p->gain = tb_db_gain(p->values[TB_P_PATCH_GAIN]);

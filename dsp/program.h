@@ -51,7 +51,6 @@ struct tb_program {
     struct tb_neural_pair *pair; /* owned; NULL: the DX7's voice */
     struct tb_note_shape note;   /* of a pair's notes */
     struct tb_neural_bend bend;
-    struct tb_transfer transfer;
 
     bool hold, velocity_midi; /* the device's, copied here for the envelopes */
 };

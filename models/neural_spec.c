@@ -51,20 +51,20 @@ static void fm_spec(const struct tb_model_file *file, struct tb_neural_spec *s)
     s->max_level = (float)m->fm_max_level;
 }
 
-/* The nearest window that the live analysis has; velocities are heard as loudness. */
-static struct tb_analysis_config hearing_of(const struct tb_model_meta *m)
+/* The analysis hears 16 kHz: a window as long in time as the model's, or the nearest there is. */
+static struct tb_analysis_scale scale_of(const struct tb_model_meta *m)
 {
-    struct tb_analysis_config c = {.gate_db = -90.0F,
-                                   .n_fft = 256,
-                                   .reference_db = (float)m->loudness_reference_db,
-                                   .floor_db = (float)m->loudness_floor_db};
-    while (c.n_fft < (unsigned)m->loudness_n_fft && c.n_fft < TB_ANALYSIS_MAX_FFT)
-        c.n_fft *= 2;
+    const double samples = (double)m->loudness_n_fft * TB_ANALYSIS_RATE_HZ / (double)m->sample_rate;
+    struct tb_analysis_scale scale = {.n_fft = 256,
+                                      .reference_db = (float)m->loudness_reference_db,
+                                      .floor_db = (float)m->loudness_floor_db};
+    while (scale.n_fft < TB_ANALYSIS_MAX_FFT && samples > 1.4142 * scale.n_fft)
+        scale.n_fft *= 2;
     if (m->loudness_kind == TB_LOUDNESS_MAGENTA_V2)
-        c.loudness = TB_ANALYSIS_MAGENTA_V2;
+        scale.loudness = TB_ANALYSIS_MAGENTA_V2;
     else if (m->loudness_kind == TB_LOUDNESS_RMS)
-        c.loudness = TB_ANALYSIS_RMS;
-    return c;
+        scale.loudness = TB_ANALYSIS_RMS;
+    return scale;
 }
 
 void tb_neural_spec_of(const struct tb_model_file *file, struct tb_neural_spec *s)
@@ -82,12 +82,12 @@ void tb_neural_spec_of(const struct tb_model_file *file, struct tb_neural_spec *
         .loudness = m->loudness_kind == TB_LOUDNESS_VELOCITY ? TB_NEURAL_VELOCITY : TB_NEURAL_DB,
         .floor_db = (float)m->loudness_floor_db,
         .range_db = (float)m->loudness_range_db,
+        .scale = scale_of(m),
         .low_hz = (float)m->pitch_low_hz,
         .high_hz = (float)m->pitch_high_hz,
         .low_db = (float)m->loudness_low_db,
         .high_db = (float)m->loudness_high_db,
         .levels = interpolations[m->interpolation_level],
-        .hearing = hearing_of(m),
         .n_harmonics = (unsigned)m->n_harmonics,
         .n_bands = (unsigned)m->n_bands,
         .n_tables = (unsigned)m->n_tables,

@@ -59,7 +59,8 @@ static bool is_driver(const char *name)
 static enum tb_status read_choice(json_t *json, struct tb_device_request *choice,
                                   struct tb_error *err)
 {
-    static const char *const members[] = {"driver", "name", "rate_hz", "block", "periods", NULL};
+    static const char *const members[] = {"driver",  "name",  "rate_hz", "block",
+                                          "periods", "input", NULL};
     enum tb_status status = tb_json_only(json, members, err);
     if (status == TB_OK)
         status = tb_json_text(json, "driver", choice->driver, sizeof choice->driver, err);
@@ -75,6 +76,11 @@ static enum tb_status read_choice(json_t *json, struct tb_device_request *choice
         status = read_number(json, "block", 2048, &choice->block, err);
     if (status == TB_OK)
         status = read_number(json, "periods", 16, &choice->periods, err);
+    choice->set_input = json_object_get(json, "input") != NULL;
+    if (status == TB_OK && choice->set_input)
+        status = tb_json_text(json, "input", choice->input, sizeof choice->input, err);
+    if (status == TB_OK && strpbrk(choice->input, "{}'\"/\\$`"))
+        status = tb_fail(err, TB_EINVAL, "input: not the name of a sound device");
     return status;
 }
 

@@ -2,6 +2,7 @@
 #include "server/audio_thread.h"
 #include "dsp/clock.h"
 #include "server/realtime.h"
+#include "server/sound_input.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -42,7 +43,8 @@ struct tb_audio_thread {
     uint64_t frames;
     uint32_t tone_left; /* frames */
     float tone_phase_cyc;
-    float left[TB_MAX_BLOCK], right[TB_MAX_BLOCK];
+    float left[TB_MAX_BLOCK], right[TB_MAX_BLOCK], heard[TB_MAX_BLOCK];
+    struct tb_sound_input input;
 
     /* Shared. */
     struct tb_shm *shm;
@@ -99,6 +101,7 @@ static void take_output(struct tb_audio_thread *t, const struct tb_output *outpu
     atomic_store(&t->shm->audio.rate_hz, audio->rate_hz);
     atomic_store(&t->shm->audio.block, audio->block);
     atomic_store(&t->shm->audio.periods, audio->periods);
+    atomic_store(&t->shm->audio.has_input, audio->has_input);
     tell_device(t, output->device ? TB_DEVICE_RUNNING : TB_DEVICE_LOST);
 }
 
@@ -282,6 +285,9 @@ static void report(struct tb_audio_thread *t, uint32_t n, float load)
     atomic_fetch_add_explicit(&a->heartbeat, 1, memory_order_relaxed);
     struct tb_frame frame = {0};
     tb_engine_telemetry(t->engine, &frame);
+    atomic_store_explicit(&a->input_f0_hz, frame.neural.input_f0_hz, memory_order_relaxed);
+    atomic_store_explicit(&a->input_confidence, frame.neural.confidence, memory_order_relaxed);
+    atomic_store_explicit(&a->input_level_db, frame.neural.input_db, memory_order_relaxed);
     frame.frame = t->frames;
     frame.n_frames = (uint16_t)n;
     frame.load = load;
@@ -329,6 +335,8 @@ static void block(struct tb_audio_thread *t)
     struct tb_audio *audio = current(t);
     uint32_t n = audio->block;
     float rate_hz = (float)audio->rate_hz;
+    uint32_t n_heard = tb_sound_input_take(&t->input, t->shm, audio, t->heard, TB_MAX_BLOCK);
+    tb_engine_input(t->engine, t->heard, n_heard);
     tb_engine_render(t->engine, t->left, t->right, n);
     if (t->tone_left > 0)
         add_tone(t, n, rate_hz);

@@ -19,6 +19,7 @@ struct tb_config {
     char hosts[512];     /* server.hosts: further Host names, separated by commas */
     char driver[8];      /* audio.driver: "auto", "alsa", "null", "file" */
     char device[64];     /* audio.device: PCM name or path, "" = choose */
+    char input[256];     /* audio.input: what is heard: PCM name, "same", or a WAV; "" = nothing */
     uint32_t rate_hz;    /* audio.rate: 48000 */
     uint32_t block;      /* audio.block: 64 frames */
     uint32_t periods;    /* audio.periods: 3 */
@@ -28,6 +29,7 @@ struct tb_config {
     char zoo[256];       /* models.zoo: folder of shipped models, "" = beside the program */
     uint32_t model_mib;  /* models.max_mib: 64, the largest model that may be uploaded */
     char midi_in[256];   /* midi.in: raw devices, FIFOs or ptys, separated by commas */
+    char midi_out[256];  /* midi.out: raw device, FIFO, pty or file for the pitch of the input */
     bool midi_sequencer; /* midi.sequencer: be an ALSA sequencer client */
     bool verbose;
 };

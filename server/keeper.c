@@ -3,6 +3,7 @@
 #include "dsp/alsa_cards.h"
 #include "dsp/clock.h"
 #include "dsp/neural.h"
+#include "server/device_request.h"
 #include "server/instruments.h"
 #include "server/log.h"
 #include "server/program_loader.h"
@@ -19,11 +20,6 @@
 enum { TICK_MS = 50, RETRY_MS = 500, LOOK_FOR_CARD_MS = 2000, RELEASE_MS = 2000 };
 enum { STACK_BYTES = 512 * 1024, MAX_ENTRIES = 40, FIRST_SEED = 1 };
 
-struct keeper_choice {
-    char driver[8];
-    struct tb_audio_request request;
-};
-
 struct tb_keeper {
     struct tb_shm *shm;
     struct tb_audio_thread *thread;
@@ -35,7 +31,7 @@ struct tb_keeper {
     struct tb_instruments *instruments;
 
     /* Keeper thread. */
-    struct keeper_choice choice;
+    struct tb_device_choice choice;
     bool on_card;      /* what was chosen plays; else the clock alone */
     bool exclusive;    /* ... and it is one that only one can have open */
     bool releasing;    /* the device was asked back */
@@ -48,12 +44,13 @@ struct tb_keeper {
 
 /* ---- what is told */
 
-static void tell(struct tb_keeper *k, const char *device, const char *why)
+static void tell(struct tb_keeper *k, const char *device, const char *why, const char *input)
 {
     struct tb_audio_state *a = &k->shm->audio;
     atomic_fetch_add(&a->text_version, 1);
     (void)snprintf(a->device, sizeof a->device, "%s", device);
     (void)snprintf(a->why, sizeof a->why, "%s", why);
+    (void)snprintf(a->input, sizeof a->input, "%s", input);
     atomic_fetch_add(&a->text_version, 1);
 }
 
@@ -223,7 +220,7 @@ static void free_retired(struct tb_keeper *k)
         else {
             if (r.lost) {
                 tb_log("audio: %s is lost; playing on without it", r.audio->name);
-                tell(k, r.audio->name, "the sound card is gone: looking for it");
+                tell(k, r.audio->name, "the sound card is gone: looking for it", "");
                 k->lost_ns = tb_clock_ns();
                 k->retry_ns = k->lost_ns + RETRY_MS * TB_NS_PER_MS;
             }
@@ -252,7 +249,7 @@ static void look_again(struct tb_keeper *k)
         tb_log("audio: %s", err.text);
         return;
     }
-    tell(k, device->name, device->text);
+    tell(k, device->name, device->text, device->input);
     announce(device, lost ? "back" : device->text);
     k->on_card = true;
     k->retry_ns = 0;
@@ -296,78 +293,21 @@ static enum tb_status open_and_play(struct tb_keeper *k, struct tb_error *err)
     }
     k->lost_ns = 0;
     k->retry_ns = k->on_card ? 0 : tb_clock_ns() + LOOK_FOR_CARD_MS * TB_NS_PER_MS;
-    tell(k, device->name, why);
+    tell(k, device->name, why, device->input);
     announce(device, why);
     return TB_OK;
-}
-
-static enum tb_status bound(const char *name, uint32_t value, uint32_t min, uint32_t max,
-                            uint32_t *into, struct tb_error *err)
-{
-    if (value == 0)
-        return TB_OK;
-    if (value < min || value > max)
-        return tb_fail(err, TB_EINVAL, "%s: %u is not in %u..%u", name, value, min, max);
-    *into = value;
-    return TB_OK;
-}
-
-/* ALSA takes plugins with parameters as names, even "file:'|program',raw". What comes over the
- * network may only be a plain name, or a card after one of the words that lead to cards. */
-static bool is_card_name(const char *name)
-{
-    static const char *const prefixes[] = {"hw",    "plughw", "default", "sysdefault",
-                                           "front", "hdmi",   "iec958",  "dmix"};
-    static const char allowed[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
-    size_t plain = strspn(name, allowed);
-    if (name[plain] == '\0')
-        return true;
-    if (name[plain] != ':')
-        return false;
-    for (const char *c = name + plain + 1; *c; c++)
-        if (!strchr(allowed, *c) && *c != ',' && *c != '=')
-            return false;
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
-        if (strlen(prefixes[i]) == plain && strncmp(name, prefixes[i], plain) == 0)
-            return true;
-    return false;
-}
-
-static enum tb_status check_request(const struct tb_device_request *r, struct keeper_choice *choice,
-                                    struct tb_error *err)
-{
-    static const char *const allowed[] = {"auto", "alsa", "null"};
-    if (!memchr(r->driver, '\0', sizeof r->driver) || !memchr(r->name, '\0', sizeof r->name))
-        return tb_fail(err, TB_EINVAL, "driver, name: not terminated");
-    size_t i = 0;
-    while (i < 3 && strcmp(r->driver, allowed[i]) != 0)
-        i++;
-    if (i == 3) /* "file" would let the network name a path */
-        return tb_fail(err, TB_EINVAL, "driver: %s is none of auto, alsa, null", r->driver);
-    if (!is_card_name(r->name))
-        return tb_fail(err, TB_EINVAL, "name: %.40s is not the name of a sound card", r->name);
-    (void)snprintf(choice->driver, sizeof choice->driver, "%s", r->driver);
-    (void)snprintf(choice->request.name, sizeof choice->request.name, "%s", r->name);
-    enum tb_status status =
-        bound("rate_hz", r->rate_hz, 22050, 192000, &choice->request.rate_hz, err);
-    if (status == TB_OK)
-        status = bound("block", r->block, TB_MIN_BLOCK, TB_MAX_BLOCK, &choice->request.block, err);
-    if (status == TB_OK)
-        status = bound("periods", r->periods, 2, 16, &choice->request.periods, err);
-    return status;
 }
 
 static enum tb_status set_device(struct tb_keeper *k, const void *payload, size_t size,
                                  struct tb_error *err)
 {
     struct tb_device_request request;
-    struct keeper_choice next = k->choice, before = k->choice;
+    struct tb_device_choice next = k->choice, before = k->choice;
     if (size != sizeof request)
         return tb_fail(err, TB_EINVAL, "device request: %zu bytes, expected %zu", size,
                        sizeof request);
     memcpy(&request, payload, sizeof request);
-    enum tb_status status = check_request(&request, &next, err);
+    enum tb_status status = tb_device_request_check(&request, &next, err);
     if (status != TB_OK)
         return status;
     release_device(k);
@@ -467,7 +407,7 @@ static enum tb_status start_thread(struct tb_keeper *k, struct tb_error *err)
     return TB_OK;
 }
 
-static void choose(struct keeper_choice *choice, const struct tb_config *config)
+static void choose(struct tb_device_choice *choice, const struct tb_config *config)
 {
     memset(choice, 0, sizeof *choice);
     memcpy(choice->driver, config->driver, sizeof choice->driver);
@@ -476,6 +416,7 @@ static void choose(struct keeper_choice *choice, const struct tb_config *config)
     choice->request.block = config->block;
     choice->request.periods = config->periods;
     choice->request.seconds = config->seconds;
+    memcpy(choice->request.input, config->input, sizeof choice->request.input);
 }
 
 /* A named card that is missing at start is no reason not to start: it is looked for like a lost
@@ -508,7 +449,7 @@ static enum tb_status start_audio(struct tb_keeper *k, const struct tb_realtime 
     start.output.clock = clock_like(device, err);
     start.engine = engine_for(device->rate_hz, err);
     atomic_store(&k->rate_hz, device->rate_hz);
-    tell(k, device->name, why);
+    tell(k, device->name, why, device->input);
     if (start.output.clock && start.engine) {
         k->engine = start.engine;
         k->thread = tb_audio_thread_start(&start, err);
@@ -588,6 +529,8 @@ void tb_keeper_reconfigure(struct tb_keeper *k, const struct tb_config *config)
 {
     struct tb_device_request request = {
         .rate_hz = config->rate_hz, .block = config->block, .periods = config->periods};
+    request.set_input = 1;
+    (void)snprintf(request.input, sizeof request.input, "%.63s", config->input);
     memcpy(request.driver, config->driver, sizeof request.driver);
     memcpy(request.name, config->device, sizeof request.name);
     struct tb_link_header header = {.type = TB_LINK_DEVICE_SET, .size = sizeof request};

@@ -63,6 +63,8 @@ struct tb_device_request {
     char driver[8];
     char name[64];                    /* PCM name or path */
     uint32_t rate_hz, block, periods; /* 0: keep */
+    uint32_t set_input;               /* 0: keep the input */
+    char input[64];                   /* PCM name, "same" or "" for none */
 };
 
 enum tb_job_kind { TB_JOB_RENDER, TB_JOB_BENCH, TB_JOB_MODEL };

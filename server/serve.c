@@ -177,7 +177,8 @@ static int open_signals(void)
 static bool same_device(const struct tb_config *a, const struct tb_config *b)
 {
     return strcmp(a->driver, b->driver) == 0 && strcmp(a->device, b->device) == 0 &&
-           a->rate_hz == b->rate_hz && a->block == b->block && a->periods == b->periods;
+           strcmp(a->input, b->input) == 0 && a->rate_hz == b->rate_hz && a->block == b->block &&
+           a->periods == b->periods;
 }
 
 /* What a running service cannot take over is told, at every reload, not dropped. */
@@ -191,12 +192,14 @@ static void keep_unchanged(const struct tb_config *now, struct tb_config *next)
         {"server.listen", strcmp(now->listen, next->listen) != 0},
         {"server.port", now->port != next->port},
         {"audio.cpu", now->cpu != next->cpu},
+        {"midi.out", strcmp(now->midi_out, next->midi_out) != 0},
     };
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
         if (settings[i].differs)
             tb_log("%s was changed, which needs a restart of the service", settings[i].name);
     memcpy(next->state_dir, now->state_dir, sizeof next->state_dir);
     memcpy(next->listen, now->listen, sizeof next->listen);
+    memcpy(next->midi_out, now->midi_out, sizeof next->midi_out);
     next->port = now->port;
     next->cpu = now->cpu;
 }

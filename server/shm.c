@@ -48,6 +48,7 @@ static void fill(struct tb_shm *shm, const struct layout *l)
     shm->frames = l->frames;
     shm->notices = l->notices;
     atomic_store(&shm->audio.cpu, -1);
+    atomic_store(&shm->audio.input_level_db, -120.0f);
     tb_ring_init(tb_shm_ring(shm, l->commands), TB_COMMANDS, sizeof(struct tb_event));
     tb_ring_init(tb_shm_ring(shm, l->frames), TB_FRAMES, sizeof(struct tb_frame));
     tb_ring_init(tb_shm_ring(shm, l->notices), TB_NOTICES, sizeof(struct tb_notice));

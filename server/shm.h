@@ -24,6 +24,16 @@ struct tb_tap {
     _Atomic uint32_t sample[TB_TAP_FRAMES];         /* left int16 | right int16 << 16; audio */
 };
 
+/* What a client's microphone hears, for timbre transfer: mono at the rate of the device. The writer
+ * never waits and overwrites; the reader takes it at the pace of the blocks and skips what is too
+ * old. */
+enum { TB_MIC_FRAMES = 1 << 14 }; /* 0.34 s at 48 kHz */
+struct tb_mic {
+    _Alignas(TB_CACHE_LINE) _Atomic uint64_t write; /* frames ever written; web */
+    _Atomic uint32_t client;                        /* whose it is, 0: nobody's; web */
+    _Atomic float sample[TB_MIC_FRAMES];            /* web; may be anything */
+};
+
 /* Counters and state that anyone may read at any time. Written by the audio role. */
 struct tb_audio_state {
     _Atomic uint32_t state; /* enum tb_device_state */
@@ -40,9 +50,13 @@ struct tb_audio_state {
     _Atomic uint64_t heartbeat; /* advances with every block */
     _Atomic uint64_t web_restarts;
     _Atomic uint64_t midi_events;
+    _Atomic uint32_t has_input;    /* 1: the device hears something */
+    _Atomic uint64_t input_frames; /* heard since start, microphones included */
+    _Atomic float input_f0_hz, input_confidence, input_level_db; /* as struct tb_engine_heard */
     _Atomic uint32_t text_version; /* odd while the texts are being written */
     char device[64];               /* "null", "hw:1,0" */
     char why[160];                 /* why this device plays, in words */
+    char input[128];               /* what is heard beside it, or why nothing; "" not wanted */
 };
 
 enum tb_device_state { TB_DEVICE_STOPPED, TB_DEVICE_RUNNING, TB_DEVICE_LOST };
@@ -71,6 +85,7 @@ struct tb_shm {
     struct tb_audio_state audio;
     struct tb_current current;
     struct tb_tap tap;
+    struct tb_mic mic;
     /* Rings lie behind the struct at these byte offsets, TB_CACHE_LINE aligned. */
     uint32_t commands; /* web -> audio: struct tb_event */
     uint32_t frames;   /* audio -> web: struct tb_frame */

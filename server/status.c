@@ -45,6 +45,26 @@ static const char *driver_of(const char *device)
     return device[0] == '/' || strstr(device, ".wav") ? "file" : "alsa";
 }
 
+/* What is heard beside the device, a client's microphone before all. */
+static json_t *input_json(struct tb_web *web)
+{
+    const struct tb_audio_state *a = &web->shm->audio;
+    char text[sizeof a->input] = "";
+    for (int attempt = 0; attempt < 100; attempt++) {
+        uint32_t version = atomic_load(&a->text_version);
+        copy_text(text, sizeof text, a->input, sizeof a->input);
+        if (!(version & 1) && version == atomic_load(&a->text_version))
+            break;
+    }
+    uint32_t client = atomic_load(&web->shm->mic.client);
+    return json_pack(
+        "{s:b, s:s, s:o, s:I, s:f, s:f, s:f}", "on", client != 0 || atomic_load(&a->has_input),
+        "text", text, "client", client ? json_integer(client) : json_null(), "frames",
+        (json_int_t)atomic_load(&a->input_frames), "f0_hz", (double)atomic_load(&a->input_f0_hz),
+        "confidence", (double)atomic_load(&a->input_confidence), "level_db",
+        (double)atomic_load(&a->input_level_db));
+}
+
 static json_t *audio_json(struct tb_web *web)
 {
     static const char *const states[] = {"stopped", "running", "lost"};
@@ -68,6 +88,7 @@ static json_t *audio_json(struct tb_web *web)
     (void)json_object_set_new(audio, "load", load_json(&load));
     (void)json_object_set_new(audio, "late", json_integer((json_int_t)atomic_load(&a->late)));
     (void)json_object_set_new(audio, "xruns", json_integer((json_int_t)atomic_load(&a->xruns)));
+    (void)json_object_set_new(audio, "input", input_json(web));
     (void)json_object_set_new(audio, "voices", json_integer(load.voices));
     return audio;
 }

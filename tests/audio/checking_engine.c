@@ -146,6 +146,17 @@ void tb_engine_render(struct tb_engine *engine, float *left, float *right, uint3
     memset(right, 0, n * sizeof *right);
 }
 
+void tb_engine_input(struct tb_engine *engine, const float *mono, uint32_t n)
+{
+    (void)engine, (void)mono, (void)n;
+}
+
+void tb_engine_heard(const struct tb_engine *engine, struct tb_engine_heard *heard)
+{
+    (void)engine;
+    memset(heard, 0, sizeof *heard);
+}
+
 void tb_engine_telemetry(const struct tb_engine *engine, struct tb_frame *frame)
 {
     (void)engine, (void)frame;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The ALSA path against a real server with a real clock: jackd's dummy driver behind ALSA's jack
-plugin. Plays, at the right pitch and pace; counts xruns; survives kill -9 of the server and is
+plugin. Plays, at the right pitch and pace; hears itself; counts xruns; survives kill -9 of the server and is
 back within a second of its return."""
 import glob
 import math
@@ -117,6 +117,39 @@ while time.monotonic() < end:
 """
 
 
+def heard(d):
+    return d.api("GET", "/status")["audio"]["input"]
+
+
+def hears(d, server):
+    """Its output is wired to its own input: what it plays it hears."""
+    said = heard(d)
+    check(said["on"] and "jk" in said["text"], f"an input is open: {said}")
+    time.sleep(0.5)
+    a, now = heard(d)["frames"], time.monotonic()
+    time.sleep(2)
+    b = heard(d)["frames"]
+    pace = (b - a) / 48000 / (time.monotonic() - now)
+    check(abs(pace - 1) < 0.03, f"heard at pace {pace:.3f}")
+    ports = server.run("jack_lsp").stdout.split()
+    for port in (p for p in ports if ":in_" in p):
+        server.run("jack_connect", server.ports()[0], port)
+    strike_and_hear(d, 69, 440.0)
+    strike_and_hear(d, 57, 220.0)
+
+
+def strike_and_hear(d, key, hz):
+    check(d.api("POST", "/notes", {"key": key, "velocity": 100}) is None, f"key {key} is down")
+    time.sleep(0.5)
+    f0 = [heard(d)["f0_hz"] for _ in range(3)]
+    off = [1200 * math.log2(max(f, 1) / hz) for f in f0]
+    check(max(map(abs, off)) < 5, f"the tracker hears {f0} Hz")
+    level = heard(d)["level_db"]
+    check(-60 < level < 0, f"at {level:.1f} dB")
+    d.api("DELETE", f"/notes/{key}")
+    wait_for(lambda: heard(d)["f0_hz"] == 0, 3, "and no pitch afterwards")
+
+
 def counts_xruns(d):
     """Something of higher priority takes the audio thread's processor away for 50 ms."""
     before = d.status()
@@ -159,9 +192,10 @@ def main():
         env = {**server.env,
                "ALSA_CONFIG_PATH": f"/usr/share/alsa/alsa.conf:{folder}/asoundrc"}
         try:
-            with Daemon("--audio.driver=alsa", "--audio.device=jk", f"--midi.in={fifo}",
-                        "--midi.sequencer=false", env=env) as d:
+            with Daemon("--audio.driver=alsa", "--audio.device=jk", "--audio.input=same",
+                        f"--midi.in={fifo}", "--midi.sequencer=false", env=env) as d:
                 plays(d, server, fifo, folder)
+                hears(d, server)
                 counts_xruns(d)
                 for _ in range(ROUNDS):
                     server_dies(d, server)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -40,6 +41,17 @@ static enum tb_audio_result guarded_write(struct tb_audio *audio, const float *l
     return result;
 }
 
+/* A tone that comes and goes. */
+static uint32_t guarded_read(struct tb_audio *audio, float *mono, uint32_t max)
+{
+    static float phase;
+    for (uint32_t i = 0; i < audio->block && i < max; i++) {
+        phase += 0.0092F;
+        mono[i] = sinf(phase) > -0.9F && (int)(phase / 100) % 2 ? 0.3F * sinf(phase) : 0.0F;
+    }
+    return audio->block;
+}
+
 static void close_null(struct tb_audio *audio)
 {
     tb_audio_null.close(audio);
@@ -50,7 +62,8 @@ static const struct tb_audio_driver guarded = {.name = "guarded",
                                                .open = open_null,
                                                .close = close_null,
                                                .wait = guarded_wait,
-                                               .write = guarded_write};
+                                               .write = guarded_write,
+                                               .read = guarded_read};
 
 static struct tb_audio *open_null(const struct tb_audio_request *request, struct tb_error *err)
 {
