@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-#ifdef __AVX512DQ__
+#ifdef __AVX2__
 #include <immintrin.h>
 #endif
 
@@ -57,6 +57,29 @@ INLINE vf splat(float x)
 INLINE vf select_f(vi mask, vf a, vf b)
 {
     return (vf)((mask & (vi)a) | (~mask & (vi)b));
+}
+
+/* The compiler makes four instructions of a comparison and select_f. */
+INLINE vf least(vf a, vf b)
+{
+#ifdef __AVX512DQ__
+    return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined __AVX2__
+    return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+    return select_f(a < b, a, b);
+#endif
+}
+
+INLINE vf most(vf a, vf b)
+{
+#ifdef __AVX512DQ__
+    return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined __AVX2__
+    return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+    return select_f(a > b, a, b);
+#endif
 }
 
 INLINE int any(vi mask)
@@ -311,9 +334,26 @@ INLINE v4f quarter(const float *row)
     return all;
 }
 
+/* Four rows at a time, transposed; the additions of a row are the same either way. */
 static void fold(const float *sum, float *out, uint32_t n)
 {
-    for (uint32_t k = 0; k < n; k++) {
+    uint32_t k = 0;
+    for (; k + 4 <= n; k += 4) {
+        const float *row = sum + (size_t)k * TB_WIDTH;
+        v4f a = quarter(row), b = quarter(row + TB_WIDTH);
+        v4f c = quarter(row + 2 * TB_WIDTH), d = quarter(row + 3 * TB_WIDTH);
+        v4f ab = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+        v4f cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+        v4f ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+        v4f cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+        v4f even = __builtin_shufflevector(ab, cd, 0, 1, 4, 5) +
+                   __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5);
+        v4f odd = __builtin_shufflevector(ab, cd, 2, 3, 6, 7) +
+                  __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7);
+        even += odd;
+        memcpy(out + k, &even, sizeof even);
+    }
+    for (; k < n; k++) {
         v4f q = quarter(sum + (size_t)k * TB_WIDTH);
         out[k] = (q[0] + q[2]) + (q[1] + q[3]);
     }
@@ -337,7 +377,7 @@ INLINE vf att_of_u(vf u)
     vf att = u;
     for (int j = 0; j < 9; j++) {
         vf line = u * (float)(j + 2) + at_zero[j];
-        att = select_f(line > att, line, att);
+        att = most(line, att);
     }
     return att;
 }
@@ -373,7 +413,7 @@ INLINE void aim_lanes(struct tb_fm_group *g, const struct tb_fm_slice *s, unsign
 {
     const float per_frame = 1.0F / (float)s->left;
     vf pitch = load_f(&g->octaves[at]) + row_value(g, TB_PITCH_ROW, at) + s->pitch;
-    pitch = select_f(pitch < 17.0F, pitch, splat(17.0F));
+    pitch = least(pitch, splat(17.0F));
     vf hz = exp2_v(pitch);
     vf loud = splat(0.0F);
     for (int op = 0; op < TB_N_OPERATORS; op++) {
@@ -382,15 +422,15 @@ INLINE void aim_lanes(struct tb_fm_group *g, const struct tb_fm_slice *s, unsign
         vf att = row_att(g, op, at) + trim + (s->amp_mod[op] + (carrier ? s->carrier_att : 0.0F));
         store_f(&g->trim[op][at], trim * s->trim_decay);
         vi heard = att < (float)TB_ATT_SILENT;
-        vf amp = exp2_v(2.0F - select_f(heard, att, splat(4080.0F)) * (1.0F / 256.0F)) * s->on[op];
-        amp = select_f(heard, amp, splat(0.0F));
+        vf amp = exp2_v(2.0F - least(att, splat(TB_ATT_SILENT)) * (1.0F / 256.0F)) * s->on[op];
+        amp = (vf)(heard & (vi)amp);
         if (carrier)
-            loud = select_f(amp > loud, amp, loud);
+            loud = most(amp, loud);
         store_f(&g->amp_inc[op][at], (amp - load_f(&g->amp[op][at])) * per_frame);
         vf inc = load_f(&g->ratio[op][at]) * s->turns_per_hz;
         if (s->ratio_mode[op])
             inc *= hz;
-        inc = select_f(inc < s->inc_max, inc, splat(s->inc_max));
+        inc = least(inc, splat(s->inc_max));
         store_i(&g->inc[op][at], __builtin_convertvector(inc, vi));
     }
     store_f(&g->loud[at], loud);
