@@ -23,3 +23,8 @@ CLI(quantize)
 CLI(eval)
 CLI(url)
 CLI(token)
+
+int tb_fm_env_main(int argc, char **argv)
+{
+    return tb_cli_main("fm-env", argc, argv);
+}

@@ -193,6 +193,24 @@ static const struct tb_option dataset[] = {
     END,
 };
 
+static const struct tb_option fm_env[] = {
+    NUMBER("voice", "N", WHOLE, 1, 128, "which voice of the file; 1"),
+    NUMBER("width", "N", WHOLE, 2, 512, "hidden units; 128"),
+    NUMBER("batch", "N", WHOLE, 1, 64, "notes a step; 16"),
+    NUMBER("rate", "R", REAL, 1e-7, 1, "of AdamW at first; 0.004"),
+    NUMBER("low-key", "N", WHOLE, 0, 127, "lowest key to learn; 24"),
+    NUMBER("high-key", "N", WHOLE, 0, 127, "highest; 96"),
+    NUMBER("steps", "N", WHOLE, 1, 100000000, "instead of minutes, or with them"),
+    NUMBER("minutes", "M", REAL, 0.01, 100000, "4, unless steps are given"),
+    NUMBER("seed", "N", WHOLE, 0, 4294967295.0, "of everything random; 1"),
+    TEXT("name", "NAME", "of the model; the voice's"),
+    TEXT("instrument", "NAME", "what it imitates"),
+    TEXT("licence", "SPDX", "of the model"),
+    TEXT("credit", "TEXT", "whom to name"),
+    WORD("storage", "f16|f32", "of the model's matrices; f16"),
+    END,
+};
+
 static const struct tb_option train[] = {
     WORD("family", "hpn|ddx7|wavetable", "harmonics and noise, FM, or wavetables; hpn"),
     WORD("preset", "full|reduced", "the published size; reduced"),
@@ -361,6 +379,12 @@ const struct tb_cli_entry tb_cli_entries[] = {
              "RUNDIR/model.safetensors. SIGTERM and SIGINT write a checkpoint and end. What a run "
              "does depends only on its options and seed, however often it was interrupted. With "
              "--json: a line a report."),
+     tb_run_training},
+    {COMMAND("fm-env", "VOICE MODEL", 2, 2, fm_env, only_json,
+             "Turns a DX7 voice into a neural one, from its own envelopes.",
+             "VOICE is a .syx file or a patch that was exported as JSON. A small recurrent network "
+             "learns what the six envelope generators do for any key, velocity and length; MODEL "
+             "becomes a model file of family fm_envelope. Pitch envelope and LFO are not in it."),
      tb_run_training},
     {COMMAND("distill", "TEACHER DATASET RUNDIR", 3, 3, distill, train,
              "Trains a small model that learns from a large one as well.",
