@@ -217,6 +217,13 @@ static void dispatch(struct tb_http *http, struct tb_request *request)
     tb_http_resume(request);
 }
 
+/* What is over takes no room while the rest still comes. */
+static void drop_upload(struct tb_request *request)
+{
+    tb_upload_free(request->upload);
+    request->upload = NULL;
+}
+
 /* Into the page cache: the disk is waited for later, by a worker. */
 static enum MHD_Result take_upload(struct tb_request *request, const char *data, size_t size)
 {
@@ -225,6 +232,7 @@ static enum MHD_Result take_upload(struct tb_request *request, const char *data,
     if (tb_upload_write(request->upload, data, size, &err) != TB_OK) {
         tb_upload_answer(request, &err);
         request->reply.close = request->done = true;
+        drop_upload(request);
     }
     return MHD_YES;
 }
@@ -233,13 +241,15 @@ static enum MHD_Result take_body(struct tb_request *request, const char *data, s
 {
     if (request->done) { /* a client that is still sending would not see the answer */
         request->received += size;
-        size_t most = request->upload ? request->max_body : (size_t)DRAIN_BYTES;
+        bool model = request->route && request->route->body == TB_CARRIES_MODEL;
+        size_t most = model ? request->max_body : (size_t)DRAIN_BYTES;
         return request->received > most ? MHD_NO : MHD_YES;
     }
     size_t max = request->max_body;
     if (request->size + size > max) {
         tb_answer_problem(request, 413, "body: over %zu bytes", max);
         request->reply.close = request->done = true;
+        drop_upload(request);
         return MHD_YES;
     }
     if (request->upload)
