@@ -103,8 +103,13 @@ static enum tb_status check_score(json_t *spec, struct tb_error *err)
 {
     json_t *notes = json_object_get(spec, "notes"), *midi = json_object_get(spec, "midi"), *note;
     size_t i;
+    const json_t *input = json_object_get(spec, "input");
+    if (input && !json_is_string(input))
+        return tb_fail(err, TB_EINVAL, "input: not a string");
+    if (input && !notes && !midi)
+        return TB_OK;
     if (!notes == !midi)
-        return tb_fail(err, TB_EINVAL, "notes: either notes or midi is needed");
+        return tb_fail(err, TB_EINVAL, "notes: one of notes, midi and input is needed");
     if (midi)
         return json_is_string(midi) ? TB_OK : tb_fail(err, TB_EINVAL, "midi: not a string");
     if (!json_is_array(notes) || json_array_size(notes) > MAX_NOTES)
@@ -120,8 +125,8 @@ static enum tb_status check_score(json_t *spec, struct tb_error *err)
 static enum tb_status check_render(struct tb_web *web, json_t *spec, struct tb_job *job,
                                    struct tb_error *err)
 {
-    static const char *const members[] = {"patch", "values",  "model", "model_b", "notes",
-                                          "midi",  "rate_hz", "seed",  "tail_s",  NULL};
+    static const char *const members[] = {"patch", "values",  "model", "model_b", "notes", "midi",
+                                          "input", "rate_hz", "seed",  "tail_s",  NULL};
     long long rate = 48000, seed = 0;
     double tail_s = 0.0;
     const double tail[2] = {0.0, 60.0};

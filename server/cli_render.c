@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/cli_run.h"
 
+#include "dsp/sound_file.h"
 #include "server/cli_model.h"
 #include "server/cli_voice.h"
 #include "server/notes.h"
@@ -39,6 +40,8 @@ static enum tb_status load_score(const struct tb_args *args, struct tb_score *sc
     const char *midi = tb_args_text(args, "midi", NULL), *notes = tb_args_text(args, "notes", NULL);
     if (midi && notes)
         return tb_fail(err, TB_EINVAL, "--notes: not together with --midi");
+    if (!midi && !notes && tb_args_has(args, "input"))
+        return TB_OK;
     if (!midi)
         return tb_notes_parse(notes ? notes : "C4:100:0:2", score, err);
     uint8_t *data = NULL;
@@ -150,14 +153,25 @@ static enum tb_status render(struct tb_cli *cli, const struct source *source, co
 {
     const struct tb_args *args = &cli->args;
     struct tb_score score = {0};
+    struct tb_sound sound = {0};
     struct tb_render_report report = {0};
+    const uint32_t rate_hz = (uint32_t)tb_args_number(args, "rate", 48000);
+    const char *input = tb_args_text(args, "input", NULL);
     enum tb_status s = load_score(args, &score, err);
-    if (s != TB_OK)
+    if (s == TB_OK && input && !source->models[0].file)
+        s = tb_fail(err, TB_EINVAL, "--input: only neural instruments listen; --model is needed");
+    if (s == TB_OK && input)
+        s = tb_sound_load(input, rate_hz, &sound, err);
+    if (s != TB_OK) {
+        tb_score_clear(&score);
         return s;
+    }
     struct tb_render_spec spec = {.values = source->values,
                                   .models = {source->models[0].file, source->models[1].file},
                                   .score = &score,
-                                  .rate_hz = (uint32_t)tb_args_number(args, "rate", 48000),
+                                  .input = sound.samples,
+                                  .n_input = sound.n,
+                                  .rate_hz = rate_hz,
                                   .block = (uint32_t)tb_args_number(args, "block", TB_RENDER_BLOCK),
                                   .seed = (uint32_t)tb_args_number(args, "seed", 1),
                                   .cpu = tb_cli_cpu(args),
@@ -167,6 +181,7 @@ static enum tb_status render(struct tb_cli *cli, const struct source *source, co
     if (s == TB_OK)
         *status = tell(cli, &spec, path, &report);
     tb_score_clear(&score);
+    tb_sound_free(&sound);
     return s;
 }
 
@@ -249,6 +264,8 @@ int tb_run_render(struct tb_cli *cli)
     enum tb_status s = read_patch(cli, what, &source, &err);
     if (s == TB_OK)
         s = read_models(cli, &source, &err);
+    if (tb_args_has(args, "input"))
+        source.values[TB_P_TRANSFER_SOURCE] = 1.0F;
     if (s == TB_OK)
         s = apply_sets(args, source.values, &err);
     if (s == TB_OK && tb_args_has(args, "dry"))

@@ -116,6 +116,7 @@ static const struct tb_option render[] = {
     TEXT("model", "MODEL", "play this model: a file, a uuid, a name, or none; else the patch's"),
     TEXT("model-b", "MODEL", "the same for B (ab.mix)"),
     FILE_("midi", 0, "play this standard MIDI file"),
+    FILE_("input", 0, "play a model by the sound of this WAV file (timbre transfer)"),
     TEXT("notes", "LIST", "play key:velocity:start_s:duration_s,...; C4:100:0:2 without it"),
     NUMBER("voice", "N", WHOLE, 1, 128, "which voice of a .syx file; 1"),
     {.name = "set",

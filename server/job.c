@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/job.h"
 
+#include "dsp/sound_file.h"
 #include "server/bench.h"
 #include "server/model_check.h"
 #include "server/notes.h"
@@ -30,7 +31,7 @@
 /* The job role: one task for whoever holds the other end of descriptor 3, at the lowest priority,
  * on the processors that the audio thread left to its children. */
 
-enum { MAX_SPEC = 4 << 20, PROGRESS_MS = 100, PACED_PRIORITY = 5 };
+enum { INPUT_BYTES = 8 << 20, MAX_SPEC = 12 << 20, PROGRESS_MS = 100, PACED_PRIORITY = 5 };
 
 struct job {
     int socket;
@@ -180,11 +181,36 @@ static enum tb_status midi_score(const char *base64, struct tb_score *score, str
     return s;
 }
 
+/* The sound that plays the instrument, at the rate of the render. */
+static enum tb_status input_of(const json_t *spec, uint32_t rate_hz, struct tb_sound *sound,
+                               struct tb_error *err)
+{
+    const char *base64 = json_string_value(json_object_get(spec, "input"));
+    if (!base64)
+        return TB_OK;
+    size_t length = strlen(base64), size = 0;
+    uint8_t *data = malloc(length + 1);
+    if (!data)
+        return tb_fail(err, TB_ENOMEM, "input: no memory");
+    enum tb_status s;
+    if (sodium_base642bin(data, length, base64, length, "\r\n ", &size, NULL,
+                          sodium_base64_VARIANT_ORIGINAL) != 0)
+        s = tb_fail(err, TB_EINVAL, "input: not base64");
+    else if (size > INPUT_BYTES)
+        s = tb_fail(err, TB_ETOOLARGE, "input: more than %d bytes", INPUT_BYTES);
+    else
+        s = tb_sound_parse(data, size, rate_hz, sound, err);
+    free(data);
+    return s;
+}
+
 static enum tb_status score_of(const json_t *spec, struct tb_score *score, struct tb_error *err)
 {
     const json_t *notes = json_object_get(spec, "notes"), *midi = json_object_get(spec, "midi");
     if (json_is_string(midi))
         return midi_score(json_string_value(midi), score, err);
+    if (!notes && json_object_get(spec, "input"))
+        return TB_OK;
     return tb_notes_from_json(notes, score, err);
 }
 
@@ -236,6 +262,8 @@ static enum tb_status render_into(struct job *job, struct tb_render_spec *render
     struct tb_wav_config format = {render->rate_hz, 2, TB_WAV_FLOAT};
     struct tb_error closing;
     out.expected = (uint64_t)((render->score->end_s + 1.0) * (double)render->rate_hz);
+    if (out.expected < render->n_input + render->rate_hz)
+        out.expected = render->n_input + render->rate_hz;
     out.wav = tb_wav_create_fd(fd, &format, err);
     if (!out.wav)
         return err->status;
@@ -255,16 +283,26 @@ static enum tb_status render(struct job *job, json_t *spec, int fd, struct tb_er
 {
     float values[TB_N_PARAMS];
     struct tb_score score = {0};
+    struct tb_sound sound = {0};
     struct models models = {0};
+    const uint32_t rate_hz = (uint32_t)number_or(spec, "rate_hz", 48000);
     enum tb_status s = tb_values_from_json(json_object_get(spec, "values"), values, NULL, err);
     if (s == TB_OK)
         s = score_of(spec, &score, err);
     if (s == TB_OK)
+        s = input_of(spec, rate_hz, &sound, err);
+    if (s == TB_OK)
         s = open_models(job, &models, err);
+    if (s == TB_OK && sound.n > 0)
+        values[TB_P_TRANSFER_SOURCE] = 1.0F;
+    if (s == TB_OK && sound.n > 0 && !models.file[0])
+        s = tb_fail(err, TB_EINVAL, "input: only neural instruments listen; model is needed");
     struct tb_render_spec render = {.values = values,
                                     .models = {models.file[0], models.file[1]},
                                     .score = &score,
-                                    .rate_hz = (uint32_t)number_or(spec, "rate_hz", 48000),
+                                    .input = sound.samples,
+                                    .n_input = sound.n,
+                                    .rate_hz = rate_hz,
                                     .block = TB_RENDER_BLOCK,
                                     .seed = (uint32_t)number_or(spec, "seed", 1),
                                     .cpu = TB_CPU_BEST,
@@ -272,6 +310,7 @@ static enum tb_status render(struct job *job, json_t *spec, int fd, struct tb_er
     if (s == TB_OK)
         s = render_into(job, &render, fd, err);
     close_models(&models);
+    tb_sound_free(&sound);
     tb_score_clear(&score);
     return s;
 }

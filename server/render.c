@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Below -100 dBFS for this long counts as silence. */
 #define SILENCE 1e-5
@@ -33,6 +34,12 @@ void tb_render_make_dry(float values[TB_N_PARAMS])
     values[TB_P_MASTER_TUNE] = 0.0F;
 }
 
+/* Of notes and input, without the tail. */
+static double end_s(const struct tb_render_spec *spec)
+{
+    return fmax(spec->score->end_s, (double)spec->n_input / (double)spec->rate_hz);
+}
+
 static enum tb_status check(const struct tb_render_spec *spec, struct tb_error *err)
 {
     if (spec->rate_hz < 22050 || spec->rate_hz > 192000)
@@ -45,7 +52,7 @@ static enum tb_status check(const struct tb_render_spec *spec, struct tb_error *
     if (!(spec->total_s >= 0.0 && spec->total_s <= TB_RENDER_MAX_SECONDS))
         return tb_fail(err, TB_EINVAL, "total_s: %g is not in 0..%d", spec->total_s,
                        TB_RENDER_MAX_SECONDS);
-    double length_s = spec->total_s > 0.0 ? spec->total_s : spec->score->end_s + spec->tail_s;
+    double length_s = spec->total_s > 0.0 ? spec->total_s : end_s(spec) + spec->tail_s;
     if (length_s > TB_RENDER_MAX_SECONDS)
         return tb_fail(err, TB_ETOOLARGE, "%.1f s with the tail, more than %d s", length_s,
                        TB_RENDER_MAX_SECONDS);
@@ -130,6 +137,20 @@ static uint32_t feed(struct renderer *r, uint32_t n)
     return n;
 }
 
+/* The input of the coming block; silence behind its end, so that its voice ends. */
+static void listen(struct renderer *r, uint32_t n)
+{
+    const struct tb_render_spec *spec = r->spec;
+    if (spec->n_input == 0)
+        return;
+    uint64_t left = r->frame < spec->n_input ? spec->n_input - r->frame : 0;
+    uint32_t heard = left < n ? (uint32_t)left : n;
+    memset(r->left, 0, n * sizeof *r->left);
+    if (heard > 0)
+        memcpy(r->left, spec->input + r->frame, heard * sizeof *r->left);
+    tb_engine_input(r->engine, r->left, n);
+}
+
 /* Behind the end of the score: keys that are still down go up, then silence is waited for. */
 static void wait_for_silence(struct renderer *r, uint64_t score_end, bool *released)
 {
@@ -167,7 +188,7 @@ static enum tb_status run(struct renderer *r, bool *cut, struct tb_error *err)
 {
     const struct tb_render_spec *spec = r->spec;
     bool exact = spec->total_s > 0.0, released = exact;
-    uint64_t score_end = frame_of(r, spec->score->end_s);
+    uint64_t score_end = frame_of(r, end_s(spec));
     r->end = exact ? frame_of(r, spec->total_s) : score_end + frame_of(r, spec->tail_s);
     uint64_t bound = r->end, fade = frame_of(r, FADE_S);
     r->fade_from = exact || r->end < fade ? UINT64_MAX : r->end - fade;
@@ -180,6 +201,7 @@ static enum tb_status run(struct renderer *r, bool *cut, struct tb_error *err)
         if (r->frame < score_end && left > score_end - r->frame && !exact)
             left = score_end - r->frame;
         uint32_t n = feed(r, left < spec->block ? (uint32_t)left : spec->block);
+        listen(r, n);
         tb_engine_render(r->engine, r->left, r->right, n);
         measure(r, n);
         r->frame += n;

@@ -20,6 +20,8 @@ struct tb_render_spec {
     const float *values; /* [TB_N_PARAMS], natural; patch and device parameters both count */
     const struct tb_model_file *models[2]; /* A, B: what the notes play; NULL both: plain FM */
     const struct tb_score *score;          /* sorted */
+    const float *input;                    /* [n_input] a sound that plays too, mono at rate_hz */
+    size_t n_input;                        /* 0: none; it plays where transfer.source says so */
     uint32_t rate_hz;                      /* 22050..192000 */
     uint32_t block;                        /* TB_MIN_BLOCK..TB_MAX_BLOCK frames */
     uint32_t seed;

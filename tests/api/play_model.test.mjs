@@ -161,6 +161,47 @@ test('rendered: the same bytes twice, and what is asked for', async () => {
     assert.equal((await render({ patch: gone })).status, 409);
 });
 
+/** A tone as a WAV file of 16 bits. */
+const tone = (hz, seconds, rate = 48000) => {
+    const n = Math.round(seconds * rate);
+    const wav = Buffer.alloc(44 + 2 * n);
+    wav.write('RIFF');
+    wav.writeUInt32LE(36 + 2 * n, 4);
+    wav.write('WAVEfmt ', 8);
+    [16, 1 | (1 << 16), rate, 2 * rate, 2 | (16 << 16)].forEach((v, i) =>
+        wav.writeUInt32LE(v, 16 + 4 * i),
+    );
+    wav.write('data', 36);
+    wav.writeUInt32LE(2 * n, 40);
+    for (let i = 0; i < n; i++)
+        wav.writeInt16LE(Math.round(9000 * Math.sin((2 * Math.PI * hz * i) / rate)), 44 + 2 * i);
+    return wav;
+};
+
+test('a recording plays a model', async () => {
+    const render = (what) =>
+        d.api('POST', '/renders', { values: {}, model: flute.uuid, tail_s: 0.5, ...what });
+    const one = await render({ input: tone(330, 0.5).toString('base64') });
+    assert.equal(one.status, 200, one.json?.detail);
+    assert.deepEqual((await render({ input: tone(330, 0.5).toString('base64') })).data, one.data);
+    const samples = new Float32Array(one.data.buffer.slice(one.data.byteOffset + 80));
+    assert.ok(samples.some((v) => Math.abs(v) > 1e-3));
+    const other = await render({ input: tone(220, 0.5).toString('base64') });
+    assert.notDeepEqual(other.data, one.data);
+    const silent = await render({ input: Buffer.alloc(44 + 9600).toString('base64') });
+    assert.equal(silent.status, 400);
+    const large = await render({ input: tone(330, 60).toString('base64'), tail_s: 0 });
+    assert.equal(large.status, 200);
+    for (const [input, status] of [
+        ['!!!', 400],
+        ['', 400],
+        [7, 400],
+        [Buffer.alloc((8 << 20) + 1).toString('base64'), 413],
+    ])
+        assert.equal((await render({ input })).status, status, String(input).slice(0, 9));
+    assert.equal((await render({ model: null, input: tone(330, 0.1).toString('base64') })).status, 400);
+});
+
 test('it sounds, and goes on when the web role is killed', async () => {
     const quiet = {};
     for (let i = 1; i <= 6; i++) quiet[`fm.op${i}.level`] = 0;

@@ -14,6 +14,8 @@ import unittest
 
 TIMBRED = sys.argv.pop(1)
 F_GET_SEALS, SEALED = 1034, 0xF
+SILENCE = struct.pack("<4sI4s4sIHHIIHH4sI64x", b"RIFF", 100, b"WAVE", b"fmt ", 16, 1, 1, 48000,
+                      96000, 2, 16, b"data", 64)
 
 
 class Job:
@@ -112,8 +114,14 @@ class TestJob(unittest.TestCase):
             ("render", {"values": {}, "notes": [], "rate_hz": 1}, 1,
              "rate_hz: 1 is not in 22050..192000"),
             ("bench", {"voices": [99]}, 1, "voices[0]: 99 is not in 1..64"),
-            ("render", "x" * (5 << 20), 5,
-             "job: a specification of 5242880 bytes, 2..4194304 allowed"),
+            ("render", "x" * (13 << 20), 5,
+             "job: a specification of 13631488 bytes, 2..12582912 allowed"),
+            ("render", {"values": {}, "input": "!!!"}, 1, "input: not base64"),
+            ("render", {"values": {}, "input": "AAAA"}, 1, "input: not a WAV file"),
+            ("render", {"values": {}, "input": "A" * (11 << 20)}, 5,
+             "input: more than 8388608 bytes"),
+            ("render", {"values": {}, "input": base64.b64encode(SILENCE).decode()}, 1,
+             "input: only neural instruments listen; model is needed"),
         ]
         for kind, spec, status, text in cases:
             with self.subTest(text=text):
