@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// usage: node screenshots.mjs [TIMBRED]
-// Pictures of the panel with a factory patch sounding, for the README.
-import { mkdirSync, statSync } from 'node:fs';
+// usage: node screenshots.mjs [TIMBRED [MODEL.safetensors]]
+// Pictures of the panel for the README: a factory patch sounds, then a network, which is MODEL
+// or one that came with the program.
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { DESK, launch, openPanel, PHONE } from './browser.mjs';
 import { Daemon } from './daemon.mjs';
@@ -41,11 +42,26 @@ async function choose() {
         );
 }
 
-/** The first network that came with the program and makes its sound from harmonics, if any did. */
+async function upload(path) {
+    const response = await fetch(`${daemon.origin}/api/v1/models`, {
+        method: 'POST',
+        headers: {
+            Authorization: `Bearer ${daemon.token}`,
+            'Content-Type': 'application/octet-stream',
+        },
+        body: readFileSync(path),
+    });
+    if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
+    return response.json();
+}
+
+/** A network that makes its sound from harmonics, where there is one. */
 async function chooseNetwork() {
     const { items } = await daemon.api('GET', '/models?limit=500&sort=name');
     const fits = items.filter(({ factory, affordable }) => factory && affordable);
-    const wanted = fits.find(({ family }) => family === 'hpn') ?? fits[0];
+    const wanted = process.argv[3]
+        ? await upload(process.argv[3])
+        : (fits.find(({ family }) => family === 'hpn') ?? fits[0]);
     if (!wanted) return false;
     await daemon.api('PUT', '/state/model', { uuid: wanted.uuid });
     return true;

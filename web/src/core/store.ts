@@ -57,6 +57,8 @@ export interface Status {
         late: number;
         xruns: number;
         voices: number;
+        /** What is heard beside what is played. */
+        input?: { on: boolean; text: string; client: number };
     };
     clients: number;
     midi_events: number;

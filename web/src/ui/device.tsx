@@ -7,7 +7,7 @@ import { arrangement, attempt, role, status, tell } from '../core/store';
 import { Benchmarks } from './bench';
 import { SectionPage } from './sections';
 
-interface Device {
+export interface AudioDevice {
     driver: string;
     name: string;
     text: string;
@@ -41,16 +41,16 @@ export function DevicePage() {
 }
 
 function Audio() {
-    const devices = useSignal<Device[]>([]);
+    const devices = useSignal<AudioDevice[]>([]);
     const rate = useSignal(0);
     const block = useSignal(0);
     const audio = status.value?.audio;
     const read = async () => {
-        const answer = await attempt(() => api.get<{ items: Device[] }>('/audio/devices'));
+        const answer = await attempt(() => api.get<{ items: AudioDevice[] }>('/audio/devices'));
         if (answer) devices.value = answer.items;
     };
     useEffect(() => void read(), []);
-    const choose = (device: Device) =>
+    const choose = (device: AudioDevice) =>
         attempt(async () => {
             const body: Record<string, unknown> = { driver: device.driver, name: device.name };
             if (rate.value) body.rate_hz = rate.value;

@@ -19,6 +19,11 @@ const shown = signal<Model | null>(null);
 const play = (uuid: string | null, slot: Slot = 'a', force = false) =>
     void attempt(() => models.play(uuid, slot, force));
 
+/** What its name does not say already. */
+function sizeOf({ name, size }: Model): string {
+    return size === 'other' || name.toLowerCase().includes(size) ? '' : size;
+}
+
 function rangeText({ pitch }: Model): string {
     const name = (hz: number) => noteName(nearestNote(hz).key);
     return `${name(pitch.low_hz)}–${name(pitch.high_hz)}`;
@@ -144,7 +149,7 @@ function Row({ item }: { item: Model }) {
                     </small>
                 </span>
                 {besides && <span class="slot">B</span>}
-                {item.size !== 'other' && <small class="size">{item.size}</small>}
+                {sizeOf(item) && <small class="size">{sizeOf(item)}</small>}
             </button>
             <button
                 type="button"

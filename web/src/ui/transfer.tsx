@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Timbre transfer: a sound at the input plays the network. Meter, tracker and how it is fitted.
+import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import * as api from '../core/api';
 import type { Section } from '../core/layout';
 import { live } from '../core/live';
 import { nearestNote, noteName } from '../core/pitch';
-import { value } from '../core/store';
+import { attempt, role, status, value } from '../core/store';
 import { Control } from './control';
+import type { AudioDevice } from './device';
 import { CurvesNow } from './neural';
 import { Picture, type Draw } from './picture';
 import { color, faint } from './theme';
 
 const FLOOR_DB = -90;
 const CENTS = 50;
+/** Stands for what it listens to already. */
+const NOW = 'now';
 /** Below this the tracker is guessing. */
 const SURE = 0.5;
 
@@ -24,7 +30,7 @@ export function TransferPage({ section }: { section: Section }) {
         <div class="page transfer">
             <div class="group">
                 {source && <Control param={source} />}
-                <Microphone />
+                <Listening />
             </div>
             <figure class="screen input-meter">
                 <Picture
@@ -49,13 +55,55 @@ export function TransferPage({ section }: { section: Section }) {
     );
 }
 
-/** Where a microphone of the browser's could come from, and why not here. */
-function Microphone() {
-    const text = isSecureContext
-        ? 'Choose “input”, then sing or play into the device’s sound card.'
-        : 'The device’s sound card listens. A browser gives its microphone only to https or ' +
-          'localhost, so not to this page.';
-    return <p class="hint">{text}</p>;
+/** What the device listens to; a person who may can choose it. */
+function Listening() {
+    const devices = useSignal<AudioDevice[]>([]);
+    const chosen = useSignal('');
+    const input = status.value?.audio.input;
+    useEffect(() => {
+        void attempt(() => api.get<{ items: AudioDevice[] }>('/audio/devices')).then(
+            (answer) => (devices.value = answer?.items ?? []),
+        );
+    }, []);
+    const current = devices.value.find((device) => device.current);
+    const choose = (name: string) =>
+        attempt(async () => {
+            if (!current) return;
+            const { driver, name: playing } = current;
+            await api.send('PUT', '/audio/device', { driver, name: playing, input: name });
+            chosen.value = name;
+        });
+    return (
+        <>
+            {input && role.value === 'admin' && (
+                <label class="control choice">
+                    <span class="name">The device listens to</span>
+                    <select
+                        value={chosen.value || (input.on ? NOW : '')}
+                        onChange={(event) => void choose(event.currentTarget.value)}
+                    >
+                        {input.on && !chosen.value && (
+                            <option value={NOW} disabled>
+                                {input.text}
+                            </option>
+                        )}
+                        <option value="">nothing</option>
+                        <option value="same">the card that plays</option>
+                        {devices.value
+                            .filter(({ capture }) => capture)
+                            .map(({ name, text }) => (
+                                <option key={name} value={name}>
+                                    {text || name}
+                                </option>
+                            ))}
+                    </select>
+                </label>
+            )}
+            <p class="hint">
+                {input?.text || 'Choose “input”, then sing or play into the device’s sound card.'}
+            </p>
+        </>
+    );
 }
 
 function drawInput(gateDb: number): Draw {

@@ -13,6 +13,9 @@ const RANGE_DB = 96;
 const GRID_DB = 24;
 /** Bars fall this much a picture, so that a short flash is seen. */
 const FALL = 0.012;
+const EDGE_LEAST = 24;
+const EDGE_FALL = 0.1;
+const SHARE_LEAST = 0.2;
 const WINDOW_MS = 6000;
 const LAG_MS = 40;
 const TRAIL = 24;
@@ -98,25 +101,36 @@ const harmonics = new Falling();
 const bands = new Falling();
 const tables = new Falling();
 
-const drawHarmonics: Draw = (context, width, height) =>
+/** The highest harmonic that sounds is near the right edge; the edge comes back slowly. */
+let edge = EDGE_LEAST;
+
+const drawHarmonics: Draw = (context, width, height) => {
+    const levels = harmonics.take(live.neural?.harmonics ?? NONE);
+    const highest = levels.reduce((top, level, i) => (level > 0 ? i + 1 : top), 0);
+    edge = Math.max(EDGE_LEAST, highest * 1.1, edge - EDGE_FALL);
     drawBars(context, {
-        levels: harmonics.take(live.neural?.harmonics ?? NONE),
+        levels: levels.subarray(0, Math.ceil(edge)),
         width,
         height,
         tints: [color('amber'), color('op2')],
-        every: 10,
+        every: edge > 40 ? 10 : 5,
         first: 1,
     });
+};
 
-const drawTables: Draw = (context, width, height) =>
+/** The largest share fills the picture, where there is any to speak of. */
+const drawTables: Draw = (context, width, height) => {
+    const levels = tables.take(live.neural?.tables ?? NONE);
+    const most = levels.reduce((top, level) => Math.max(top, level), SHARE_LEAST) * 1.1;
     drawBars(context, {
-        levels: tables.take(live.neural?.tables ?? NONE),
+        levels: levels.map((level) => level / most),
         width,
         height,
         tints: [color('op4'), color('op5')],
         every: 5,
         first: 0,
     });
+};
 
 /** rate: of the training audio, Hz; the bands lie evenly up to its half. */
 function drawBands(rate: number): Draw {
