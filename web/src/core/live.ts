@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What moves by itself: telemetry history, the newest scope block, and the one animation frame
 // in which everything is drawn. Nothing is drawn while the page or a picture is out of sight.
+import { Pace } from './pace';
 import type { Neural, Point, Scope, Telemetry } from './wire';
 import { OPERATORS } from './wire';
 
 /** Points of history; at 16 points in a thirtieth of a second this is 4 s. */
 const HISTORY = 2048;
-/** Between two messages. */
-const FRAME_MS = 1000 / 30;
-/** Share of the difference to the time of arrival that is made up for in a message. */
-const PULL = 0.1;
-const LOST_MS = 150;
 const PEAK_HOLD_MS = 1200;
 const PEAK_FALL_PER_S = 0.7;
 
@@ -20,17 +16,12 @@ export class History {
     readonly semitones = new Float32Array(HISTORY);
     readonly lfo = new Float32Array(HISTORY);
     private next = 0;
-    private last = 0;
+    private readonly pace = new Pace();
     length = 0;
 
-    /**
-     * Spreads the points over the time since the message before. The messages leave evenly, so
-     * what the network and the page delay is smoothed. now in ms.
-     */
+    /** Spreads the points over the time since the message before. now in ms. */
     push(points: Point[], now: number): void {
-        const even = this.last + FRAME_MS;
-        const end = Math.abs(now - even) > LOST_MS ? now : even + PULL * (now - even);
-        const span = Math.min(end - this.last, FRAME_MS * 2);
+        const { end, span } = this.pace.next(now);
         points.forEach((point, i) => {
             const at = this.next;
             this.times[at] = end - span + (span * (i + 1)) / points.length;
@@ -40,7 +31,6 @@ export class History {
             this.next = (at + 1) % HISTORY;
             this.length = Math.min(this.length + 1, HISTORY);
         });
-        this.last = end;
     }
 
     /** Index of the point that is `back` before the newest (0). */
@@ -68,12 +58,12 @@ export class Curves {
     readonly inputF0Hz = new Float32Array(CURVE);
     readonly inputDb = new Float32Array(CURVE);
     private next = 0;
+    private readonly pace = new Pace();
     length = 0;
 
     push(frame: Neural, now: number): void {
         const at = this.next;
-        const even = this.length ? this.times[this.at(0)]! + FRAME_MS : now;
-        this.times[at] = Math.abs(now - even) > LOST_MS ? now : even + PULL * (now - even);
+        this.times[at] = this.pace.next(now).end;
         this.f0Hz[at] = frame.f0Hz;
         this.loudnessDb[at] = frame.loudnessDb;
         this.inputF0Hz[at] = frame.inputF0Hz;
