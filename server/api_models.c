@@ -123,7 +123,7 @@ static enum tb_status check_upload(struct tb_request *request, struct tb_error *
     if (status == TB_OK && fd < 0)
         status = tb_fail(err, TB_EIO, "model: %s", strerror(errno));
     if (status == TB_OK)
-        status = tb_models_check(request->web->models, fd, &upload->model, err);
+        status = tb_models_check(request->web->models, fd, NULL, &upload->model, err);
     if (fd >= 0)
         (void)close(fd);
     if (status == TB_OK && strcmp(upload->model.sha256, upload->sha256) != 0)

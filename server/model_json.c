@@ -28,11 +28,11 @@ static double read_number(const json_t *from, const char *key)
     return isfinite(value) ? value : 0.0;
 }
 
-/* A name-based uuid (RFC 9562, version 8): the same file has the same one everywhere. */
-static void uuid_of_hash(const char *sha256, char uuid[TB_UUID])
+/* A name-based uuid (RFC 9562, version 8): the same seed has the same one everywhere. */
+static void derive_uuid(const char *seed, char uuid[TB_UUID])
 {
     unsigned char b[16];
-    (void)crypto_generichash(b, sizeof b, (const unsigned char *)sha256, strlen(sha256),
+    (void)crypto_generichash(b, sizeof b, (const unsigned char *)seed, strlen(seed),
                              (const unsigned char *)"timbred model", 13);
     b[6] = (unsigned char)((b[6] & 0x0F) | 0x80);
     b[8] = (unsigned char)((b[8] & 0x3F) | 0x80);
@@ -41,7 +41,8 @@ static void uuid_of_hash(const char *sha256, char uuid[TB_UUID])
         p += snprintf(p, 4, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", b[i]);
 }
 
-static enum tb_status read_texts(const json_t *check, struct tb_model *m, struct tb_error *err)
+static enum tb_status read_texts(const json_t *check, const char *seed, struct tb_model *m,
+                                 struct tb_error *err)
 {
     const json_t *meta = json_object_get(check, "meta");
     const struct {
@@ -70,13 +71,13 @@ static enum tb_status read_texts(const json_t *check, struct tb_model *m, struct
     if (strlen(m->sha256) != TB_SHA256 - 1)
         return tb_fail(err, TB_EINVAL, "sha256: the check told none");
     if (!m->uuid[0])
-        uuid_of_hash(m->sha256, m->uuid);
+        derive_uuid(seed ? seed : m->sha256, m->uuid);
     if (!tb_uuid_is_valid(m->uuid))
         return tb_fail(err, TB_EINVAL, "uuid: is not a uuid in lower case");
     return TB_OK;
 }
 
-enum tb_status tb_model_from_check(const json_t *check, struct tb_model *model,
+enum tb_status tb_model_from_check(const json_t *check, const char *seed, struct tb_model *model,
                                    struct tb_error *err)
 {
     const json_t *meta = json_object_get(check, "meta");
@@ -93,7 +94,7 @@ enum tb_status tb_model_from_check(const json_t *check, struct tb_model *model,
         .first_us = read_number(check, "first_us"),
         .further_us = read_number(check, "further_us"),
     };
-    enum tb_status status = read_texts(check, &m, err);
+    enum tb_status status = read_texts(check, seed, &m, err);
     if (status == TB_OK && !(m.frame_rate > 0.0))
         status = tb_fail(err, TB_EINVAL, "hop: the check told no frame rate");
     if (status == TB_OK)

@@ -11,8 +11,9 @@
 /* Rows of models from what a check told and to what clients see. Any thread but audio. */
 
 /* The result of tb_model_check, which comes from a process that has read a stranger's file: every
- * member is checked again. A file without a uuid gets one from its hash. TB_EINVAL names a key. */
-enum tb_status tb_model_from_check(const json_t *check, struct tb_model *model,
+ * member is checked again. A file without a uuid gets one from seed, or from its hash where that is
+ * NULL. TB_EINVAL names a key. */
+enum tb_status tb_model_from_check(const json_t *check, const char *seed, struct tb_model *model,
                                    struct tb_error *err);
 
 /* How many voices fit the part of a core that decoders may take (70 %), 0..64; 64 where nothing was

@@ -120,8 +120,8 @@ void tb_models_free(struct tb_models *models)
 
 /* ---- checks */
 
-enum tb_status tb_models_check(struct tb_models *models, int fd, struct tb_model *model,
-                               struct tb_error *err)
+enum tb_status tb_models_check(struct tb_models *models, int fd, const char *shipped,
+                               struct tb_model *model, struct tb_error *err)
 {
     struct tb_job job = {.kind = TB_JOB_MODEL, .file = fd, .timeout_s = CHECK_TIMEOUT_S};
     int result = -1;
@@ -132,7 +132,7 @@ enum tb_status tb_models_check(struct tb_models *models, int fd, struct tb_model
         return status;
     json_t *json = tb_job_json(result);
     (void)close(result);
-    status = json ? tb_model_from_check(json, model, err)
+    status = json ? tb_model_from_check(json, shipped, model, err)
                   : tb_fail(err, TB_EIO, "model: the check told nothing");
     json_decref(json);
     return status;
@@ -144,6 +144,23 @@ int tb_models_open(struct tb_web *web, const struct tb_model *model, struct tb_e
 }
 
 /* ---- rows with files, on the store thread */
+
+/* A file of the zoo has one row, whatever uuid it says now. */
+static enum tb_status forget_file(struct tb_store *store, const struct tb_model *model,
+                                  struct tb_error *err)
+{
+    struct tb_model *all;
+    size_t n;
+    enum tb_status status = tb_model_list(store, &(struct tb_model_query){0}, &all, &n, NULL, err);
+    if (status != TB_OK)
+        return status;
+    for (size_t i = 0; i < n && status == TB_OK; i++)
+        if (model->factory[0] && strcmp(all[i].factory, model->factory) == 0 &&
+            strcmp(all[i].uuid, model->uuid) != 0)
+            status = tb_model_delete(store, all[i].uuid, err);
+    free(all);
+    return status;
+}
 
 static void name_effect(struct tb_effect *effect, enum tb_effect_kind kind,
                         const struct tb_model *model)
@@ -183,6 +200,9 @@ enum tb_status tb_models_add(struct tb_web *web, struct tb_store *store, struct 
         return TB_OK;
     }
     if (status != TB_OK && status != TB_ENOTFOUND)
+        return status;
+    status = forget_file(store, model, err);
+    if (status != TB_OK)
         return status;
     status = tb_model_read(store, model->uuid, &there, err);
     bool known = status == TB_OK;

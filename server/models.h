@@ -19,9 +19,10 @@ enum tb_status tb_models_start(struct tb_models *models, struct tb_error *err); 
 void tb_models_stop(struct tb_models *models); /* jobs and writer have been told to stop */
 void tb_models_free(struct tb_models *models);
 
-/* A thread that may wait. Has the job role check the file behind fd; one at a time. */
-enum tb_status tb_models_check(struct tb_models *models, int fd, struct tb_model *model,
-                               struct tb_error *err);
+/* A thread that may wait. Has the job role check the file behind fd; one at a time. shipped: its
+ * name in the zoo, from which it gets a uuid where it says none; NULL for an upload. */
+enum tb_status tb_models_check(struct tb_models *models, int fd, const char *shipped,
+                               struct tb_model *model, struct tb_error *err);
 
 /* The file of a model, for reading, or -1. */
 int tb_models_open(struct tb_web *web, const struct tb_model *model, struct tb_error *err);

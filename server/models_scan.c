@@ -115,7 +115,7 @@ static enum tb_status take_shipped(struct scan *scan, const char *name, struct t
     int fd = tb_models_open(scan->web, &file, err);
     if (fd < 0)
         return err->status;
-    enum tb_status status = tb_models_check(scan->web->models, fd, &a.model, err);
+    enum tb_status status = tb_models_check(scan->web->models, fd, name, &a.model, err);
     (void)close(fd);
     memcpy(a.model.factory, name, sizeof a.model.factory);
     return status == TB_OK ? tb_models_in_store(scan->web, add, &a, err) : status;
@@ -163,7 +163,7 @@ static void adopt(struct scan *scan, const char *hash)
     memcpy(file.sha256, hash, TB_SHA256);
     int fd = tb_models_open(scan->web, &file, &err);
     enum tb_status status =
-        fd < 0 ? err.status : tb_models_check(scan->web->models, fd, &a.model, &err);
+        fd < 0 ? err.status : tb_models_check(scan->web->models, fd, NULL, &a.model, &err);
     if (fd >= 0)
         (void)close(fd);
     if (status == TB_OK && strcmp(a.model.sha256, hash) != 0)
@@ -196,7 +196,7 @@ static void measure_again(struct scan *scan, const struct tb_model *old)
     int fd = tb_models_open(scan->web, old, &err);
     if (fd < 0)
         return;
-    if (tb_models_check(scan->web->models, fd, &checked, &err) == TB_OK &&
+    if (tb_models_check(scan->web->models, fd, NULL, &checked, &err) == TB_OK &&
         strcmp(checked.sha256, old->sha256) == 0) {
         a.model.first_us = checked.first_us;
         a.model.further_us = checked.further_us;

@@ -170,6 +170,23 @@ class TestZoo(Models):
         self.assertIn("Flute 1", self.error)
         self.assertIn("not on this device", self.error)
 
+    def test_a_shipped_file_without_a_uuid_keeps_its_place(self):
+        write_model(self.path("zoo", "plain.safetensors"), name="Plain")
+        self.start()
+        first = self.listed(1)[0]
+        self.stop()
+        write_model(self.path("zoo", "plain.safetensors"), name="Plain", seed=4)
+        self.start()
+        second = self.until(lambda: (lambda m: m if m["sha256"] != first["sha256"] else None)(
+            self.listed(1)[0]))
+        self.assertEqual(second["uuid"], first["uuid"])
+        self.assertEqual(self.json("patch", "load", "Plain")["model"]["sha256"],
+                         second["sha256"])
+        self.stop()
+        write_model(self.path("zoo", "plain.safetensors"), name="Plain", uuid=UUIDS[3])
+        self.start()
+        self.until(lambda: self.listed(1)[0]["uuid"] == UUIDS[3])
+
     def test_a_start_without_changes_reads_none(self):
         self.write(0)
         self.start()

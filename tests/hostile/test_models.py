@@ -206,7 +206,7 @@ class TestFullDisk(Models):
 
 class TestFiles(Models):
     def test_mutants(self):
-        """A byte flipped, cut or added anywhere: an answer each, and a model only if it is whole."""
+        """A byte flipped, cut or added anywhere: an answer each, a model only if it is whole."""
         data, chance, statuses = make(1), random.Random(7), {}
         self.upload(data)
         head = 8 + struct.unpack_from("<Q", data)[0]

@@ -89,7 +89,7 @@ static void checks_are_checked(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         json_t *json = json_loads(cases[i].check, 0, NULL);
         assert_non_null(json);
-        assert_int_equal(tb_model_from_check(json, &m, &err), TB_EINVAL);
+        assert_int_equal(tb_model_from_check(json, NULL, &m, &err), TB_EINVAL);
         assert_string_equal(err.text, cases[i].error);
         assert_string_equal(m.name, "as before");
         json_decref(json);
@@ -97,13 +97,15 @@ static void checks_are_checked(void **state)
     json_t *json = json_loads("{\"frame_rate\":250,\"first_us\":3,\"sha256\":\"" HASH
                               "\",\"meta\":{\"name\":\"x\",\"width\":8}}",
                               0, NULL);
-    assert_int_equal(tb_model_from_check(json, &m, &err), TB_OK);
+    assert_int_equal(tb_model_from_check(json, NULL, &m, &err), TB_OK);
     char uuid[TB_UUID];
     memcpy(uuid, m.uuid, sizeof uuid);
     assert_int_equal(strlen(uuid), 36);
     assert_int_equal(m.width, 8);
-    assert_int_equal(tb_model_from_check(json, &m, &err), TB_OK);
+    assert_int_equal(tb_model_from_check(json, NULL, &m, &err), TB_OK);
     assert_string_equal(m.uuid, uuid); /* of the hash: the same everywhere */
+    assert_int_equal(tb_model_from_check(json, "flute.safetensors", &m, &err), TB_OK);
+    assert_string_not_equal(m.uuid, uuid);
     json_decref(json);
 }
 
