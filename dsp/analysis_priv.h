@@ -23,10 +23,12 @@ struct tb_pitch {
     float last_period; /* samples at 16 kHz, 0: none */
     unsigned age;      /* frames since it was found */
     unsigned loud;     /* frames above the gate */
+    unsigned held;     /* frames that the pitch has not left its octave */
     float doubt;       /* 0..1: how often the short period was not good enough */
     float x[TB_PITCH_LONG + TB_PITCH_LAGS + TB_PITCH_SLACK];
     float reversed[TB_PITCH_LONG];
     float nsdf[TB_PITCH_LAGS + TB_PITCH_SLACK];
+    float sharp[TB_PITCH_LAGS + TB_PITCH_SLACK]; /* the same of the emphasised sound */
     float sinc[TB_PITCH_STEPS][TB_PITCH_SINC];
 };
 
@@ -59,7 +61,7 @@ struct tb_analysis {
     unsigned i_fft; /* which of them counts */
 };
 
-/* RT. newest points behind the newest sample of at least TB_PITCH_LONG. */
+/* RT. newest points behind the newest sample of more than TB_PITCH_LONG. */
 TB_RT void tb_pitch_frame(struct tb_pitch *pitch, const float *newest, float gate,
                           struct tb_analysis_frame *frame);
 TB_RT void tb_pitch_reset(struct tb_pitch *pitch);
