@@ -3,8 +3,10 @@
 // At 16 connections: reading one patch (wrk, with token) and durable changes (synchronous=FULL,
 // values that really change, each with the ETag of the last). The client shares the machine.
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { closeSync, fdatasyncSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
 import http from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Daemon } from '../api/lib.mjs';
 
 const seconds = Number(process.argv[2] ?? 3);
@@ -73,8 +75,24 @@ async function changes() {
     };
 }
 
+// What the disk takes to be sure of 4 KiB: each batch of changes waits for it once.
+function diskMs() {
+    const path = join(tmpdir(), `timbred-sync-${process.pid}`);
+    const file = openSync(path, 'w');
+    const times = [];
+    for (let i = 0; i < 100; i++) {
+        const start = performance.now();
+        writeSync(file, Buffer.alloc(4096, i), 0, 4096, (i % 16) * 4096);
+        fdatasyncSync(file);
+        times.push(performance.now() - start);
+    }
+    closeSync(file);
+    unlinkSync(path);
+    return times.sort((a, b) => a - b)[50];
+}
+
 const status = () => readFileSync(`/proc/${d.webPid()}/status`, 'utf8');
-const figures = { reads_per_s: reads(), changes: await changes() };
+const figures = { reads_per_s: reads(), disk_sync_p50_ms: diskMs(), changes: await changes() };
 figures.web_resident_mb = Number(/VmRSS:\s+(\d+)/.exec(status())[1]) / 1024;
 console.log(JSON.stringify(figures, null, 2));
 agent.destroy();
