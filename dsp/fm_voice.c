@@ -183,10 +183,11 @@ void tb_fm_cross(struct tb_fm_group *g, const struct tb_program *p)
     g->any_rising = 0;
     for (unsigned row = 0; row < TB_EG_ROWS; row++) {
         for (unsigned lane = 0; lane < TB_LANES; lane++) {
-            if (g->rising[row][lane])
-                g->any_rising |= 1U << row;
-            if (g->elapsed[row][lane] < g->end[row][lane])
-                continue;
+            if (g->elapsed[row][lane] < g->end[row][lane]) {
+                if (g->rising[row][lane])
+                    g->any_rising |= 1U << row;
+                continue; /* scatter looks at those that go on */
+            }
             struct tb_eg eg;
             gather(g, row, lane, &eg);
             if (row == TB_PITCH_ROW) {
