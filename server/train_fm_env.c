@@ -5,6 +5,7 @@
 #include "models/train/file.h"
 #include "models/train/fm_env.h"
 #include "server/syx.h"
+#include "server/train_model.h"
 #include "server/values_json.h"
 
 #include <jansson.h>
@@ -109,6 +110,7 @@ static void describe(const struct tb_args *args, const struct voice *v, const st
     const time_t seconds = time(NULL);
     const char *name = tb_args_text(args, "name", v->name[0] ? v->name : "FM envelopes");
     tb_model_meta_init(m);
+    m->family = TB_MODEL_FM_ENVELOPE;
     (void)snprintf(m->name, sizeof m->name, "%s", name);
     (void)snprintf(m->instrument, sizeof m->instrument, "%s", tb_args_text(args, "instrument", ""));
     (void)snprintf(m->licence, sizeof m->licence, "%s", tb_args_text(args, "licence", ""));
@@ -120,6 +122,7 @@ static void describe(const struct tb_args *args, const struct voice *v, const st
                    (unsigned long long)tb_fm_env_steps(env), l1);
     if (gmtime_r(&seconds, &now))
         (void)strftime(m->created, sizeof m->created, "%Y-%m-%dT%H:%M:%SZ", &now);
+    tb_train_uuid(m);
 }
 
 static enum tb_status train(const struct tb_args *args, const struct voice *v,

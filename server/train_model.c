@@ -190,9 +190,7 @@ static int number_of(const char *const *names, const char *name)
     return 0;
 }
 
-/* The same name, shape and data give the same uuid: another round of training is the same model,
- * improved. */
-static void name_uuid(struct tb_model_meta *m)
+void tb_train_uuid(struct tb_model_meta *m)
 {
     unsigned char h[16];
     char text[256];
@@ -253,5 +251,5 @@ void tb_train_meta(const struct tb_network *network, const struct tb_dataset_inf
                    (unsigned long long)facts->seed, facts->loss);
     if (gmtime_r(&seconds, &now))
         (void)strftime(m->created, sizeof m->created, "%Y-%m-%dT%H:%M:%SZ", &now);
-    name_uuid(m);
+    tb_train_uuid(m);
 }

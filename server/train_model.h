@@ -27,6 +27,10 @@ struct tb_train_facts {
 void tb_train_meta(const struct tb_network *network, const struct tb_dataset_info *data,
                    const struct tb_train_facts *facts, struct tb_model_meta *meta);
 
+/* The same name, family, width and data give the same uuid: another round of training is the same
+ * model, improved. */
+void tb_train_uuid(struct tb_model_meta *meta);
+
 /* The published sizes as text or JSON. */
 enum tb_status tb_train_list_presets(bool json, struct tb_error *err);
 

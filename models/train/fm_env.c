@@ -4,6 +4,7 @@
 #include "models/nn/half.h"
 #include "models/train/random.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +100,7 @@ struct tb_fm_env *tb_fm_env_new(const struct tb_fm_env_voice *voice,
         return NULL;
     struct tb_fm_env *e = calloc(1, sizeof *e);
     const size_t rows = options->batch * options->frames;
+    assert(rows > 0); /* as checked */
     if (e) {
         e->voice = voice;
         e->options = *options;

@@ -338,7 +338,7 @@ static void take_reverb(const struct tb_model_file *f, struct tb_network *n)
 
 struct tb_network *tb_network_decode(const struct tb_model_file *f, struct tb_error *err)
 {
-    struct tb_network_spec spec;
+    struct tb_network_spec spec = {0};
     struct tb_nn_shape shapes[TB_NN_MAX_TENSORS];
     if (spec_from(f, &spec, err) != TB_OK)
         return NULL;

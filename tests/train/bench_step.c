@@ -47,7 +47,7 @@ static void fill(struct data *d)
 }
 
 static int measure(const char *name, const struct tb_network_spec *spec, const struct data *d,
-                   int steps)
+                   int steps, bool *printed)
 {
     struct tb_error err = {0};
     struct tb_network *network = tb_network_new(spec, 1, &err);
@@ -72,11 +72,12 @@ static int measure(const char *name, const struct tb_network_spec *spec, const s
     }
     if (ok) {
         qsort(times, (size_t)steps, sizeof times[0], ascending);
-        printf("{\"bench\":\"train_step\",\"preset\":\"%s\",\"values\":%zu,\"steps\":%d,"
+        printf("%s{\"preset\":\"%s\",\"values\":%zu,\"steps\":%d,"
                "\"median_s\":%.4f,\"min_s\":%.4f,\"max_s\":%.4f,\"first_loss\":%.4f,"
-               "\"last_loss\":%.4f}\n",
-               name, network->n_values, steps, times[steps / 2], times[0], times[steps - 1], first,
-               loss);
+               "\"last_loss\":%.4f}",
+               *printed ? ",\n" : "", name, network->n_values, steps, times[steps / 2], times[0],
+               times[steps - 1], first, loss);
+        *printed = true;
     } else {
         (void)fprintf(stderr, "%s: %s\n", name, err.text);
     }
@@ -107,11 +108,14 @@ int main(int argc, char **argv)
         return 1;
     fill(d);
     int failed = 0;
+    bool printed = false;
+    printf("{\"presets\":[");
     for (size_t i = 0; i < sizeof presets / sizeof presets[0]; i++) {
         struct tb_network_spec spec = tb_network_preset(presets[i].family, presets[i].reduced);
         if (argc <= 2 || strcmp(argv[2], presets[i].name) == 0)
-            failed += measure(presets[i].name, &spec, d, steps);
+            failed += measure(presets[i].name, &spec, d, steps, &printed);
     }
+    printf("]}\n");
     free(d);
     return failed;
 }
