@@ -255,6 +255,8 @@ static enum tb_status run_case(struct run *r, const uint32_t numbers[3], struct 
                 .spec = spec, .voices = numbers[0], .block = numbers[1], .rate_hz = numbers[2]};
             if (spec->values)
                 memcpy(c.values, spec->values, sizeof c.values);
+            else if (spec->model) /* its own sound: no FM patch lies below it */
+                tb_params_default(c.values);
             else
                 tb_bench_values(c.values);
             s = step(r, &c, paced, (enum scenario)i, err);
@@ -271,6 +273,57 @@ static json_t *numbers(const uint32_t *values, size_t n)
     return list;
 }
 
+static json_t *model_json(const struct tb_model_file *model)
+{
+    static const char *const families[] = {"hpn", "wavetable", "ddx7", "fm_envelope"};
+    if (!model)
+        return json_null();
+    return json_pack("{s:s,s:s,s:I}", "name", model->meta.name, "family",
+                     families[model->meta.family], "parameters", (json_int_t)model->n_params);
+}
+
+static bool same_place(const json_t *a, const json_t *b)
+{
+    static const char *const keys[] = {"mode", "block", "rate_hz"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (!json_equal(json_object_get(a, keys[i]), json_object_get(b, keys[i])))
+            return false;
+    return true;
+}
+
+/* The line of a result's mode, block and rate; made where there is none. */
+static json_t *line_of(json_t *list, const json_t *result)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (same_place(json_array_get(list, i), result))
+            return json_array_get(list, i);
+    (void)json_array_append_new(list, json_pack("{s:O,s:O,s:O,s:i}", "mode",
+                                                json_object_get(result, "mode"), "block",
+                                                json_object_get(result, "block"), "rate_hz",
+                                                json_object_get(result, "rate_hz"), "voices", 0));
+    return json_array_get(list, json_array_size(list) - 1);
+}
+
+/* The most voices whose p99 holds the deadline, a line for each mode, block and rate. */
+static json_t *highest(const json_t *results)
+{
+    json_t *list = json_array(), *result;
+    size_t i;
+    json_array_foreach(results, i, result)
+    {
+        const json_t *voices = json_object_get(result, "voices");
+        double p99 = json_number_value(json_object_get(result, "p99_us"));
+        if (strcmp(json_string_value(json_object_get(result, "scenario")), "steady") != 0)
+            continue;
+        json_t *line = line_of(list, result);
+        json_int_t most = json_integer_value(json_object_get(line, "voices"));
+        if (p99 <= json_number_value(json_object_get(result, "deadline_us")) &&
+            json_integer_value(voices) > most)
+            (void)json_object_set_new(line, "voices", json_integer(json_integer_value(voices)));
+    }
+    return list;
+}
+
 static json_t *finish(struct run *r)
 {
     const struct tb_bench_spec *spec = r->spec;
@@ -279,12 +332,13 @@ static json_t *finish(struct run *r)
     struct tm parts;
     (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
     return json_pack(
-        "{s:s,s:s,s:s,s:b,s:o,s:{s:o,s:o,s:o,s:f,s:b,s:b,s:b},s:O}", "version", TB_VERSION, "time",
-        when, "kernel", r->kernel, "realtime", (int)r->realtime, "machine", tb_machine_describe(""),
-        "spec", "voices", numbers(spec->voices, spec->n_voices), "blocks",
+        "{s:s,s:s,s:s,s:b,s:o,s:{s:o,s:o,s:o,s:f,s:b,s:b,s:b},s:O,s:o,s:o}", "version", TB_VERSION,
+        "time", when, "kernel", r->kernel, "realtime", (int)r->realtime, "machine",
+        tb_machine_describe(""), "spec", "voices", numbers(spec->voices, spec->n_voices), "blocks",
         numbers(spec->blocks, spec->n_blocks), "rates", numbers(spec->rates, spec->n_rates),
         "seconds", spec->seconds, "offline", (int)spec->offline, "paced", (int)spec->paced,
-        "stress", (int)spec->stress, "results", r->results);
+        "stress", (int)spec->stress, "results", r->results, "model", model_json(spec->model),
+        "highest", highest(r->results));
 }
 
 enum tb_status tb_bench_run(const struct tb_bench_spec *spec, tb_bench_progress progress,

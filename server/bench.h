@@ -3,6 +3,7 @@
 #define TB_SERVER_BENCH_H
 
 #include "dsp/engine.h"
+#include "models/model_file.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -27,8 +28,9 @@ struct tb_bench_spec {
     bool stress; /* offline, too: a patch change, note-ons of all voices in one block, and a
                     sweep of every live parameter, beside the steady sound */
     enum tb_cpu cpu;
-    int priority;        /* SCHED_FIFO of paced cases, 0: do not ask */
-    const float *values; /* [TB_N_PARAMS] of the patch, NULL: the built-in one */
+    int priority;                      /* SCHED_FIFO of paced cases, 0: do not ask */
+    const float *values;               /* [TB_N_PARAMS] of the patch, NULL: the built-in one */
+    const struct tb_model_file *model; /* what the notes play, NULL: plain FM */
 };
 
 /* Any thread but audio. What timbred bench does when asked for nothing. */
@@ -50,7 +52,9 @@ typedef bool (*tb_bench_progress)(void *context, double done, const char *text);
  *  "scenario":"steady","voices","block","rate_hz","n","deadline_us","mean_us","p50_us","p99_us",
  *  "p999_us","max_us","share":{"p50","p99","p999","max"},"ns_per_voice_sample","late",
  *  "witness_late","witness_max_us","temperature_c"}]}; late and witness are null offline.
- * TB_ECONFLICT when stopped. */
+ * With a model: "model":{"name","family","parameters"} (else null) and in "highest", for each mode,
+ * block and rate, the most of the voices asked for whose p99 held the deadline, as {"mode","block",
+ * "rate_hz","voices"}. TB_ECONFLICT when stopped. */
 enum tb_status tb_bench_run(const struct tb_bench_spec *spec, tb_bench_progress progress,
                             void *context, json_t **result, struct tb_error *err);
 

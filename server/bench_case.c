@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/bench_priv.h"
 
+#include "models/neural_spec.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <time.h>
 
 enum { MIN_BLOCKS = 200, MAX_BLOCKS = 1 << 20, STRESS_ROUNDS = 200, LOWEST_KEY = 24 };
+enum { MODEL_ROUNDS = 6 }; /* each builds an instrument */
 
 uint64_t tb_bench_now_ns(void)
 {
@@ -59,6 +62,17 @@ static void all_notes(struct tb_bench_case *c)
         send(c, TB_EVENT_NOTE_ON, (uint8_t)(LOWEST_KEY + i), 100.0F);
 }
 
+static struct tb_program *make_program(const struct tb_bench_case *c, const float *values,
+                                       struct tb_error *err)
+{
+    struct tb_neural_spec spec;
+    if (!c->spec->model)
+        return tb_program_new(c->engine, values, err);
+    tb_neural_spec_of(c->spec->model, &spec);
+    struct tb_neural *neural = tb_neural_new(&spec, (float)c->rate_hz, c->spec->cpu, err);
+    return neural ? tb_program_new_neural(c->engine, values, neural, NULL, err) : NULL;
+}
+
 enum tb_status tb_bench_case_open(struct tb_bench_case *c, struct tb_error *err)
 {
     struct tb_engine_config config = {
@@ -72,7 +86,7 @@ enum tb_status tb_bench_case_open(struct tb_bench_case *c, struct tb_error *err)
     c->engine = tb_engine_new(&config, err);
     if (!c->engine)
         return err->status;
-    struct tb_program *program = tb_program_new(c->engine, c->values, err);
+    struct tb_program *program = make_program(c, c->values, err);
     if (!program)
         return err->status;
     if (!tb_engine_swap(c->engine, program)) {
@@ -170,8 +184,9 @@ enum tb_status tb_bench_patch_change(struct tb_bench_case *c, struct tb_error *e
         other[i] = c->values[i];
     other[TB_P_FM_ALGORITHM] = 18;
     other[TB_P_FM_OP1_COARSE] = 2;
-    for (int round = 0; round < STRESS_ROUNDS / 4; round++) {
-        struct tb_program *next = tb_program_new(c->engine, round % 2 ? c->values : other, err);
+    const int rounds = c->spec->model ? MODEL_ROUNDS : STRESS_ROUNDS / 4;
+    for (int round = 0; round < rounds; round++) {
+        struct tb_program *next = make_program(c, round % 2 ? c->values : other, err);
         if (!next)
             return err->status;
         if (!tb_engine_swap(c->engine, next)) {

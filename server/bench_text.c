@@ -137,6 +137,25 @@ static void put_machine(FILE *out, const json_t *result)
             json_is_true(json_object_get(machine, "virtual")) ? ", virtual machine" : "");
 }
 
+/* What held, where a model was measured. */
+static void put_highest(FILE *out, const json_t *result)
+{
+    size_t i;
+    json_t *line;
+    const json_t *model = json_object_get(result, "model");
+    if (!json_is_object(model))
+        return;
+    fprintf(out, "\n%s (%s):", json_string_value(json_object_get(model, "name")),
+            json_string_value(json_object_get(model, "family")));
+    json_array_foreach(json_object_get(result, "highest"), i, line)
+        fprintf(out, "\n  %lld voices hold the deadline at p99, %s, %lld frames at %lld Hz",
+                json_integer_value(json_object_get(line, "voices")),
+                json_string_value(json_object_get(line, "mode")),
+                json_integer_value(json_object_get(line, "block")),
+                json_integer_value(json_object_get(line, "rate_hz")));
+    fputc('\n', out);
+}
+
 char *tb_bench_table(const json_t *result)
 {
     static const struct column columns[] = {{"mode", "mode", TEXT, 1},
@@ -159,6 +178,7 @@ char *tb_bench_table(const json_t *result)
         return NULL;
     put_machine(out, result);
     put_table(out, json_object_get(result, "results"), columns, sizeof columns / sizeof columns[0]);
+    put_highest(out, result);
     fputs("\np99 %: share of the time that the block plays. late: blocks that ended behind their "
           "period;\nwitness: the same of an idle thread beside them, which only the machine can "
           "delay.\n",

@@ -2,6 +2,7 @@
 #include "server/cli_run.h"
 
 #include "server/bench.h"
+#include "server/cli_model.h"
 #include "server/cli_voice.h"
 
 #include <stdio.h>
@@ -233,6 +234,28 @@ static int compare(struct tb_cli *cli)
     return 0;
 }
 
+static int run_here(struct tb_cli *cli, struct tb_bench_spec *spec)
+{
+    const char *name = tb_args_text(&cli->args, "model", NULL);
+    struct tb_cli_model model = {0};
+    struct tb_error err;
+    json_t *result = NULL;
+    enum tb_status s = TB_OK;
+    if (name && !tb_cli_model_is_file(name)) {
+        int status = tb_cli_connect(cli, TB_CLI_ANY);
+        if (status)
+            return status;
+    }
+    if (name)
+        s = tb_cli_model_open(cli, name, &model, &err);
+    spec->model = model.file;
+    if (s == TB_OK)
+        s = tb_bench_run(spec, show_progress, NULL, &result, &err);
+    end_progress();
+    tb_cli_model_close(&model);
+    return s == TB_OK ? show_result(cli, result) : tb_cli_fail(cli, &err);
+}
+
 int tb_run_bench(struct tb_cli *cli)
 {
     const struct tb_args *args = &cli->args;
@@ -240,8 +263,9 @@ int tb_run_bench(struct tb_cli *cli)
     bool comparing = tb_args_has(args, "compare");
     struct tb_bench_spec spec;
     struct tb_error err;
-    json_t *result = NULL;
     enum tb_status s = take_spec(args, &spec, &err);
+    if (s == TB_OK && remote && tb_args_has(args, "model"))
+        s = tb_fail(&err, TB_EINVAL, "--model: not together with --remote");
     if (s == TB_OK && (args->n_operands == 2) != comparing)
         s = tb_fail(&err, TB_EINVAL, "--compare: goes with two results");
     if (s != TB_OK)
@@ -255,7 +279,5 @@ int tb_run_bench(struct tb_cli *cli)
         return compare(cli);
     if (remote)
         return run_remote(cli, &spec);
-    s = tb_bench_run(&spec, show_progress, NULL, &result, &err);
-    end_progress();
-    return s == TB_OK ? show_result(cli, result) : tb_cli_fail(cli, &err);
+    return run_here(cli, &spec);
 }

@@ -126,6 +126,23 @@ class TestCommands(Models):
         self.assertEqual(one, render("--model", "one"), "from the store")
 
 
+    def test_bench(self):
+        write_model(self.path("a.safetensors"), name="One")
+        result = self.json("bench", "--model", "./a.safetensors", "--voices", "1,4", "--blocks",
+                           "256", "--seconds", "0.05", "--no-paced")
+        self.assertEqual(result["model"]["name"], "One")
+        steady = [r for r in result["results"] if r["scenario"] == "steady"]
+        self.assertEqual([r["sounding"] for r in steady], [1, 4])
+        self.assertEqual([(line["mode"], line["block"]) for line in result["highest"]],
+                         [("offline", 256)])
+        self.assertIn(result["highest"][0]["voices"], (0, 1, 4))
+        text = self.call("bench", "--model", "./a.safetensors", "--voices", "1", "--blocks", "256",
+                         "--seconds", "0.05", "--no-paced", "--no-stress")
+        self.assertIn("hold the deadline at p99", text)
+        self.call("bench", "--model", "x", "--remote", "http://127.0.0.1:1",
+                  status=test_cli.USAGE)
+
+
 class TestZoo(Models):
     def write(self, i, **more):
         write_model(self.path("zoo", f"m{i}.safetensors"), uuid=UUIDS[i], name=f"Flute {i}",
