@@ -263,6 +263,19 @@ static const struct tb_option distill[] = {
     END,
 };
 
+static const struct tb_option prune[] = {
+    NUMBER("width", "N", WHOLE, 1, 1023, "hidden units or channels that stay; needed"),
+    FILE_("data", 0, "data set to train on afterwards; without it the model is left as cut"),
+    NUMBER("steps", "N", WHOLE, 1, 100000000, "of that training; 500"),
+    NUMBER("minutes", "M", REAL, 0.01, 100000, "of it at most"),
+    NUMBER("batch", "N", WHOLE, 1, 64, "clips a step; 4"),
+    NUMBER("seconds", "S", REAL, 0.128, 4, "of each clip; 2"),
+    NUMBER("threads", "N", WHOLE, 1, 16, "the machine's"),
+    NUMBER("rate", "R", REAL, 1e-7, 1, "of AdamW; 0.001"),
+    NUMBER("seed", "N", WHOLE, 0, 4294967295.0, "of everything random; 1"),
+    END,
+};
+
 static const struct tb_option quantize[] = {
     WORD("to", "int8|f16|bf16", "type of the weights; int8"),
     FILE_("data", 0, "data set whose test split the result is tried on; phrases without it"),
@@ -394,6 +407,11 @@ const struct tb_cli_entry tb_cli_entries[] = {
              "the decoder asks for follows the teacher's; the student has the teacher's "
              "synthesiser, and --preset, --width and --blocks say how large its decoder is. "
              "Losses that are told for validation and test are against the recordings."),
+     tb_run_training},
+    {COMMAND("prune", "MODEL OUT", 2, 2, prune, only_json,
+             "Removes the units of a model that weigh least.",
+             "Whole hidden units or channels, by the size of their weights, then training on what "
+             "is left. The losses told are those of the data set's test split."),
      tb_run_training},
     {COMMAND("quantize", "MODEL OUT", 2, 2, quantize, only_json,
              "Makes a model file smaller and tells what that costs.",

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "models/eval/evaluate.h"
 
+#include "models/neural_spec.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* What the metadata says about the features; "causal 1, ahead 4". */
 static unsigned ahead_of(const struct tb_model_meta *m)
@@ -36,7 +37,7 @@ bool tb_evaluation_begin(struct tb_evaluation *e, const struct tb_model_file *fi
                          const struct tb_play_options *options, struct tb_error *err)
 {
     const struct tb_model_meta *m = &file->meta;
-    *e = (struct tb_evaluation){.file = file, .ns_per_frame = UINT64_MAX};
+    *e = (struct tb_evaluation){.file = file};
     if (m->sample_rate != TB_ANALYSIS_RATE_HZ || m->hop != TB_ANALYSIS_HOP) {
         (void)tb_fail(err, TB_EUNSUPPORTED, "sample_rate, hop: %d Hz, %d; evaluation has %d and %d",
                       m->sample_rate, m->hop, TB_ANALYSIS_RATE_HZ, TB_ANALYSIS_HOP);
@@ -51,13 +52,6 @@ void tb_evaluation_clear(struct tb_evaluation *e)
 {
     tb_player_free(e->player);
     e->player = NULL;
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
 }
 
 static void add_clicks(struct tb_clicks *sum, double before_s, const float *x, size_t n)
@@ -113,11 +107,8 @@ enum tb_status tb_evaluation_add(struct tb_evaluation *e, const struct tb_asked 
     const struct tb_curve curve = {asked->f0_hz, asked->loudness_db, asked->n};
     const size_t n = asked->n * TB_ANALYSIS_HOP;
     const double before_s = (double)e->n_samples / TB_ANALYSIS_RATE_HZ;
-    const uint64_t start = now_ns();
     if (!tb_player_render(e->player, &curve, audio))
         return tb_fail(err, TB_ENOMEM, "out of memory");
-    const uint64_t spent = (now_ns() - start) / asked->n;
-    e->ns_per_frame = spent < e->ns_per_frame ? spent : e->ns_per_frame;
     if (!add_spectra(e, audio, reference, n))
         return tb_fail(err, TB_ENOMEM, "out of memory");
     e->loss += tb_measure_mss(audio, reference, n, false);
@@ -129,12 +120,29 @@ enum tb_status tb_evaluation_add(struct tb_evaluation *e, const struct tb_asked 
     return add_following(e, asked, audio, reference, err);
 }
 
+/* As the engine plays it. */
+static enum tb_status measure_cost(const struct tb_model_file *file, struct tb_eval_result *r,
+                                   struct tb_error *err)
+{
+    struct tb_neural_spec spec;
+    struct tb_neural_cost cost;
+    tb_neural_spec_of(file, &spec);
+    struct tb_neural *neural = tb_neural_new(&spec, 48000, TB_CPU_BEST, err);
+    if (!neural)
+        return err->status;
+    tb_neural_measure(neural, &cost);
+    tb_neural_free(neural);
+    r->us_per_frame = cost.us_per_frame;
+    r->us_per_frame_of_8 = cost.us_per_frame_of_8;
+    r->share = cost.share;
+    return TB_OK;
+}
+
 enum tb_status tb_evaluation_end(struct tb_evaluation *e, struct tb_eval_result *r,
                                  struct tb_error *err)
 {
     const double n = (double)e->n_clips;
     const double minutes = (double)e->n_samples / TB_ANALYSIS_RATE_HZ / 60;
-    const struct tb_model_meta *m = &e->file->meta;
     *r = (struct tb_eval_result){
         .n_clips = e->n_clips,
         .minutes = minutes,
@@ -149,10 +157,9 @@ enum tb_status tb_evaluation_end(struct tb_evaluation *e, struct tb_eval_result 
             e->n_clips ? (double)e->reference_clicks.n / minutes : (double)NAN,
         .brightness = tb_brightness(&e->bright),
         .reference_brightness = tb_brightness(&e->reference_bright),
-        .ns_per_frame = e->n_clips ? (double)e->ns_per_frame : (double)NAN,
     };
-    r->share = r->ns_per_frame * 1e-9 * m->sample_rate / m->hop;
     tb_measure_follow_end(&e->follow, &r->follow);
     tb_measure_follow_end(&e->reference_follow, &r->reference);
-    return tb_evaluation_probe(e, &r->probe, err);
+    enum tb_status status = measure_cost(e->file, r, err);
+    return status == TB_OK ? tb_evaluation_probe(e, &r->probe, err) : status;
 }

@@ -21,7 +21,6 @@ struct tb_evaluation {
     size_t n_clips, n_samples;
     double loss, loss_levelled, envelope_db;
     size_t n_envelopes;
-    uint64_t ns_per_frame; /* of the fastest clip */
     struct tb_follow_sums follow, reference_follow;
     struct tb_frechet_set ours, reference;
     struct tb_clicks clicks, reference_clicks;
@@ -46,7 +45,8 @@ struct tb_eval_result {
     struct tb_clicks clicks, reference_clicks;
     double clicks_a_minute, reference_clicks_a_minute;
     double brightness, reference_brightness; /* octaves for 10 dB, over all frames of all clips */
-    double ns_per_frame, share; /* of one core: decoder, synthesiser and reverb of one voice */
+    double us_per_frame, us_per_frame_of_8;  /* decoder: one voice; one of eight together */
+    double share; /* of one core: one of eight voices with synthesiser and reverb, at 48 kHz */
     struct tb_probe probe;
 };
 

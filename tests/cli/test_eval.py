@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is done with finished models: quantize, distill, eval.
+"""What is done with finished models: quantize, prune, distill, eval.
 
 usage: test_eval.py TIMBRED [unittest arguments]
 """
@@ -99,6 +99,32 @@ class TestDistill(Folder):
         self.call("distill", self.model, self.path("none"), self.path("run"), status=DAMAGED)
 
 
+class TestPrune(Folder):
+    def test_without_data(self):
+        out = self.path("out.safetensors")
+        report = self.call_json("prune", self.model, out, "--width", "9")
+        self.assertEqual((report["width_before"], report["width"]), (16, 9))
+        self.assertLess(report["parameters"], report["parameters_before"])
+        self.assertIsNone(report["loss"])
+        self.call_json("prune", out, self.path("again"), "--width", "4")
+        self.call_json("eval", self.path("again"), "--against", self.model, "--clips", "1")
+
+    def test_bounds_are_named(self):
+        out = self.path("out")
+        for width in ("0", "16", "1024"):
+            self.call("prune", self.model, out, "--width", width, status=USAGE)
+            self.assertIn("width", self.error)
+        self.call("prune", self.model, out, status=USAGE)
+        self.assertIn("--width", self.error)
+        self.call("prune", self.path("none"), out, "--width", "4", status=MISSING)
+        self.call("prune", self.model, out, "--width", "4", "--data", self.path("none"),
+                  status=MISSING)
+        with open(self.model, "r+b") as f:
+            f.truncate(999)
+        self.call("prune", self.model, out, "--width", "4", status=DAMAGED)
+        self.assertFalse(os.path.exists(out))
+
+
 class TestEval(Folder):
     def make_dataset(self, name):
         """Tones that swell, in enough files for every split; where the data set is."""
@@ -152,6 +178,18 @@ class TestEval(Folder):
         self.assertLess(result["reference"]["loudness_db"], 2)
         small = self.call_json("quantize", self.model, self.path("small"), "--data", data)
         self.assertEqual(small["tried_on"], "clips")
+        cut = self.call_json("prune", self.model, self.path("cut"), "--width", "8", "--data", data,
+                             "--steps", "2", "--batch", "1", "--seconds", "0.5")
+        self.assertEqual(cut["steps"], 2)
+        self.assertGreater(cut["loss"], 0)
+        student = self.path("student")
+        self.call("distill", self.model, data, student, "--mode", "both", "--width", "4",
+                  "--batch", "1", "--seconds", "0.5", "--steps", "2", "--copy-reverb",
+                  status=USAGE)  # the teacher has no reverb
+        self.assertIn("reverb", self.error)
+        self.call("distill", self.model, data, student, "--mode", "both", "--width", "4",
+                  "--batch", "1", "--seconds", "0.5", "--steps", "2", "--validate", "1")
+        self.call_json("eval", os.path.join(student, "model.safetensors"), "--data", data)
         zoo = self.path("zoo")
         os.mkdir(zoo)
         write_model(os.path.join(zoo, "flute-a.safetensors"), name="Flute A")

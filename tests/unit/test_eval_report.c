@@ -76,7 +76,7 @@ static void a_model_against_itself(void **state)
     assert_true(r.loss < 1e-4 && r.loss_levelled < 1e-4 && r.frechet < 1e-6);
     assert_true(r.envelope_db < 1e-6 && r.clicks.n == r.reference_clicks.n);
     assert_true(r.follow.loudness_db == r.reference.loudness_db);
-    assert_true(r.ns_per_frame > 0 && r.share > 0 && r.share < 1);
+    assert_true(r.us_per_frame > 0 && r.us_per_frame_of_8 > 0 && r.share > 0 && r.share < 1);
     /* an untrained network knows nothing of loudness: it drones */
     assert_true(r.probe.silence_db > -60);
     for (int i = 0; i < SAMPLES; i++)
