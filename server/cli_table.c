@@ -272,6 +272,7 @@ static const struct tb_option prune[] = {
     NUMBER("seconds", "S", REAL, 0.128, 4, "of each clip; 2"),
     NUMBER("threads", "N", WHOLE, 1, 16, "the machine's"),
     NUMBER("rate", "R", REAL, 1e-7, 1, "of AdamW; 0.001"),
+    NUMBER("floor", "DB", REAL, -120, -20, "noise under both sides of the loss; -60 helps ddx7"),
     NUMBER("seed", "N", WHOLE, 0, 4294967295.0, "of everything random; 1"),
     END,
 };

@@ -56,6 +56,8 @@ static struct tb_network *begin(const struct tb_args *args, void *context,
         l->teacher = NULL;
         status = l->distill ? TB_OK : err->status;
     }
+    if (l->distill && options->objective == tb_floor_objective)
+        tb_distill_set_floor(l->distill, *(const double *)options->context);
     options->objective = tb_distill_objective;
     options->context = l->distill;
     if (status == TB_OK)

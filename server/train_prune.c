@@ -20,7 +20,7 @@ struct pruned {
     uint64_t steps;
 };
 
-static struct tb_trainer_options options_of(const struct tb_args *args)
+static struct tb_trainer_options options_of(const struct tb_args *args, double *floor)
 {
     struct tb_trainer_options o;
     const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -31,6 +31,11 @@ static struct tb_trainer_options options_of(const struct tb_args *args)
     o.rate = tb_args_number(args, "rate", o.rate);
     o.seed = (uint64_t)tb_args_number(args, "seed", 1);
     o.validate = 100;
+    if (tb_args_has(args, "floor")) {
+        *floor = pow(10, tb_args_number(args, "floor", -60) / 20);
+        o.objective = tb_floor_objective;
+        o.context = floor;
+    }
     return o;
 }
 
@@ -87,7 +92,8 @@ static enum tb_status save(const struct tb_args *args, const struct tb_network *
 static enum tb_status with_data(const struct tb_args *args, struct tb_network *network,
                                 struct pruned *p, struct tb_error *err)
 {
-    const struct tb_trainer_options options = options_of(args);
+    double floor = 0;
+    const struct tb_trainer_options options = options_of(args, &floor);
     struct tb_dataset *dataset = tb_dataset_open(tb_args_text(args, "data", ""), err);
     struct tb_network *whole = dataset ? tb_network_load(args->operands[0], NULL, err) : NULL;
     enum tb_status status =

@@ -13,6 +13,7 @@ static const size_t ARENA_BYTES = (size_t)8 << 30; /* of address space */
 struct tb_distill {
     struct tb_network *teacher;
     enum tb_distill_mode mode;
+    double floor;
     pthread_mutex_t lock; /* of idle */
     struct tb_tape *idle[MAX_TAPES];
     size_t n_idle;
@@ -74,6 +75,11 @@ void tb_distill_free(struct tb_distill *d)
     free(d);
 }
 
+void tb_distill_set_floor(struct tb_distill *distill, double amplitude)
+{
+    distill->floor = amplitude;
+}
+
 static struct tb_tape *borrow_tape(struct tb_distill *d)
 {
     struct tb_tape *tape = NULL;
@@ -131,20 +137,30 @@ static bool teach(struct tb_distill *d, struct tb_tape *tape, const struct tb_ba
     return good;
 }
 
+/* S(target) */
+static struct tb_tensor sound_loss(struct tb_distill *d, struct tb_tape *tape,
+                                   const struct tb_pass *pass, const struct tb_batch *batch,
+                                   const tb_real *target)
+{
+    struct tb_batch b = *batch;
+    b.audio = target;
+    return d->floor > 0 ? tb_floor_objective(tape, pass, &b, &d->floor)
+                        : tb_spectral_objective(tape, pass, &b, NULL);
+}
+
 struct tb_tensor tb_distill_objective(struct tb_tape *tape, const struct tb_pass *pass,
                                       const struct tb_batch *batch, void *context)
 {
     struct tb_distill *d = context;
-    const size_t clips = batch->grid.clips;
     struct lesson lesson = {0};
-    struct tb_tensor loss = tb_op_spectral_loss(tape, pass->audio, batch->audio, clips);
+    struct tb_tensor loss = sound_loss(d, tape, pass, batch, batch->audio);
     if (!tb_tape_training(tape) || !loss.value)
         return loss;
     if (!teach(d, tape, batch, &lesson))
         return (struct tb_tensor){0};
     loss = tb_op_scale(tape, loss, TB_R(0.5));
     if (lesson.audio) {
-        struct tb_tensor like = tb_op_spectral_loss(tape, pass->audio, lesson.audio, clips);
+        struct tb_tensor like = sound_loss(d, tape, pass, batch, lesson.audio);
         if (!like.value)
             return like;
         loss = tb_op_add(tape, loss, tb_op_scale(tape, like, TB_R(0.5)));

@@ -10,7 +10,7 @@
  *   control  .5 S(R) + sum over controls of L1 between the teacher's and the student's
  *   both     the sum of all three terms
  * When it does not train (validation, test) the objective is S(R) alone, so that losses of students
- * and teachers compare. */
+ * and teachers compare. With a floor S is that of tb_floor_objective. */
 enum tb_distill_mode { TB_DISTILL_AUDIO, TB_DISTILL_CONTROL, TB_DISTILL_BOTH };
 
 struct tb_distill;
@@ -20,6 +20,9 @@ struct tb_distill;
 struct tb_distill *tb_distill_new(struct tb_network *teacher, const struct tb_network_spec *student,
                                   enum tb_distill_mode mode, struct tb_error *err);
 void tb_distill_free(struct tb_distill *distill); /* after the last step; NULL is allowed */
+
+/* Amplitude of the noise under both sides of S, 0: none. Before the first step. */
+void tb_distill_set_floor(struct tb_distill *distill, double amplitude);
 
 /* context is a struct tb_distill; shards may run at once. */
 struct tb_tensor tb_distill_objective(struct tb_tape *tape, const struct tb_pass *pass,

@@ -126,6 +126,30 @@ static void terms_add_up(void **state)
     tb_network_free(student);
 }
 
+/* With a floor every S is the trainer's own under that floor. */
+static void under_a_floor(void **state)
+{
+    (void)state;
+    struct tb_error err;
+    double floor = 0.01, losses[2];
+    struct tb_network *student = network_of(TB_FAMILY_HPN, 8, 4);
+    struct tb_distill *d =
+        tb_distill_new(network_of(TB_FAMILY_HPN, 8, 4), &student->spec, TB_DISTILL_AUDIO, &err);
+    struct tb_stepper *stepper = tb_stepper_new(student, 1, (size_t)1 << 30, 1, &err);
+    assert_true(d && stepper);
+    tb_distill_set_floor(d, floor);
+    const struct tb_step alone = {&batch, tb_floor_objective, &floor, true};
+    const struct tb_step both = {&batch, tb_distill_objective, d, true};
+    assert_int_equal(tb_stepper_run(stepper, &alone, &losses[0], &err), TB_OK);
+    assert_int_equal(tb_stepper_run(stepper, &both, &losses[1], &err), TB_OK);
+    assert_true(losses[0] < 0.95 * loss_of(student, NULL, true)); /* the floor hides something */
+    assert_true(fabs(losses[1] - 0.5 * losses[0]) < 1e-4 * losses[0]);
+    assert_true(fabs(loss_of(student, d, false) - losses[0]) < 1e-4 * losses[0]);
+    tb_stepper_free(stepper);
+    tb_distill_free(d);
+    tb_network_free(student);
+}
+
 /* Steps of the whole objective with two shards bring the student's controls to the teacher's. */
 static void students_learn(void **state)
 {
@@ -209,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_student_that_is_the_teacher),
         cmocka_unit_test(terms_add_up),
+        cmocka_unit_test(under_a_floor),
         cmocka_unit_test(students_learn),
         cmocka_unit_test(copies_are_frozen),
         cmocka_unit_test(what_does_not_fit),
