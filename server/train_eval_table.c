@@ -19,16 +19,10 @@ struct table {
 };
 
 /* Numbers that a table has room for, by their keys. */
-static const char *const columns[] = {"loss",
-                                      "frechet",
-                                      "envelope_db",
-                                      "pitch_cents",
-                                      "loudness_db",
-                                      "loudness_correlation",
-                                      "clicks_a_minute",
-                                      "silence_db",
-                                      "brightness",
-                                      "us_per_frame"};
+static const char *const columns[] = {
+    "loss",        "loss_over_noise",      "frechet",         "envelope_db", "pitch_cents",
+    "loudness_db", "loudness_correlation", "clicks_a_minute", "silence_db",  "brightness",
+    "us_per_frame"};
 enum { N_COLUMNS = sizeof columns / sizeof columns[0] };
 
 static const struct tb_eval_row *row_of(const char *key)

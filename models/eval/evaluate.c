@@ -113,6 +113,7 @@ enum tb_status tb_evaluation_add(struct tb_evaluation *e, const struct tb_asked 
         return tb_fail(err, TB_ENOMEM, "out of memory");
     e->loss += tb_measure_mss(audio, reference, n, false);
     e->loss_levelled += tb_measure_mss(audio, reference, n, true);
+    e->loss_over_noise += tb_measure_mss_over_noise(audio, reference, n);
     add_clicks(&e->clicks, before_s, audio, n);
     add_clicks(&e->reference_clicks, before_s, reference, n);
     e->n_clips++;
@@ -148,6 +149,7 @@ enum tb_status tb_evaluation_end(struct tb_evaluation *e, struct tb_eval_result 
         .minutes = minutes,
         .loss = e->n_clips ? e->loss / n : (double)NAN,
         .loss_levelled = e->n_clips ? e->loss_levelled / n : (double)NAN,
+        .loss_over_noise = e->n_clips ? e->loss_over_noise / n : (double)NAN,
         .frechet = tb_frechet_distance(&e->ours, &e->reference),
         .envelope_db = e->n_envelopes ? e->envelope_db / (double)e->n_envelopes : (double)NAN,
         .clicks = e->clicks,

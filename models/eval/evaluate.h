@@ -19,7 +19,7 @@ struct tb_evaluation {
     unsigned ahead;    /* of the features, frames (dataset.h) */
     bool has_loudness; /* false: loudness is a velocity, and is not heard */
     size_t n_clips, n_samples;
-    double loss, loss_levelled, envelope_db;
+    double loss, loss_levelled, loss_over_noise, envelope_db;
     size_t n_envelopes;
     struct tb_follow_sums follow, reference_follow;
     struct tb_frechet_set ours, reference;
@@ -39,7 +39,7 @@ struct tb_probe {
 struct tb_eval_result {
     size_t n_clips;
     double minutes;
-    double loss, loss_levelled, frechet, envelope_db;
+    double loss, loss_levelled, loss_over_noise, frechet, envelope_db;
     struct tb_follow follow;    /* how the model follows what it was asked for */
     struct tb_follow reference; /* and how far the recordings do: what the measure itself misses */
     struct tb_clicks clicks, reference_clicks;

@@ -2,6 +2,7 @@
 #include "models/eval/measure.h"
 
 #include "models/train/ops.h"
+#include "models/train/random.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -36,6 +37,23 @@ double tb_measure_mss(const float *ours, const float *reference, size_t n, bool 
         loss = y.value ? (double)y.value[0] : NAN;
     }
     tb_tape_free(tape);
+    return loss;
+}
+
+double tb_measure_mss_over_noise(const float *ours, const float *reference, size_t n)
+{
+    float *sounds = malloc(2 * n * sizeof *sounds);
+    struct tb_random random;
+    if (!sounds)
+        return NAN;
+    tb_random_seed(&random, 1);
+    for (size_t i = 0; i < n; i++) {
+        const float noise = (float)(0.001 * (2 * tb_random_uniform(&random) - 1));
+        sounds[i] = ours[i] + noise;
+        sounds[n + i] = reference[i] + noise;
+    }
+    const double loss = tb_measure_mss(sounds, sounds + n, n, false);
+    free(sounds);
     return loss;
 }
 

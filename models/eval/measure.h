@@ -11,6 +11,10 @@
  * levelled: ours has the reference's power first. NAN without memory. */
 double tb_measure_mss(const float *ours, const float *reference, size_t n, bool levelled);
 
+/* The same with noise of amplitude .001, -60 dB of full scale, under both: what is softer than that
+ * counts for little. */
+double tb_measure_mss_over_noise(const float *ours, const float *reference, size_t n);
+
 /* Difference of spectral envelopes: RMS over mel bands of the difference in dB, each frame's mean
  * taken off first, mean over frames where the reference is within 40 dB of its loudest; bands are
  * held above -60 dB of their frame's loudest. NAN when there is no such frame. */

@@ -16,6 +16,7 @@
     }
 VALUE(loss, r->loss)
 VALUE(loss_levelled, r->loss_levelled)
+VALUE(loss_over_noise, r->loss_over_noise)
 VALUE(frechet, r->frechet)
 VALUE(envelope_db, r->envelope_db)
 VALUE(cents, r->follow.cents_median)
@@ -49,6 +50,8 @@ const struct tb_eval_row tb_eval_rows[] = {
     {"loss", "spectral loss", "", "multi-scale, as in training", 3, loss, NULL},
     {"loss_levelled", "spectral loss at equal level", "",
      "each clip brought to the power of its reference first", 3, loss_levelled, NULL},
+    {"loss_over_noise", "spectral loss over noise", "",
+     "the same noise at -60 dB under both, as train --floor has it", 3, loss_over_noise, NULL},
     {"frechet", "Frechet distance", "", "of log-mel statistics over .48 s", 2, frechet, NULL},
     {"envelope_db", "spectral envelope", "dB", "RMS over 40 mel bands, level apart", 2, envelope_db,
      NULL},

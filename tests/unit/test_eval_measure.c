@@ -75,6 +75,12 @@ static void loss_of_a_pair(void **state)
         b[i] *= 0.25f;
     assert_true(tb_measure_mss(b, a, SAMPLES, false) > 1);
     assert_true(tb_measure_mss(b, a, SAMPLES, true) < 0.01); /* only the level was apart */
+    for (int i = 0; i < SAMPLES; i++) { /* what lies far below the noise hardly counts */
+        a[i] *= 1e-5f;
+        b[i] = 0;
+    }
+    assert_true(tb_measure_mss_over_noise(a, b, SAMPLES) <
+                0.1 * tb_measure_mss(a, b, SAMPLES, false));
 }
 
 static void envelope(void **state)
