@@ -126,9 +126,10 @@ static enum tb_status take(SNDFILE *file, const SF_INFO *info, const char *name,
         sound->file_rate_hz = (uint32_t)info->samplerate;
         sound->channels = (uint32_t)info->channels;
         sound->n = read_mono(file, info, sound->samples);
-        status = sound->n > 0 ? resample(sound, rate_hz, err)
-                              : tb_fail(err, TB_EINVAL, "%.80s: no samples", name);
+        status = sound->n > 0 ? resample(sound, rate_hz, err) : TB_OK;
     }
+    if (status == TB_OK && sound->n == 0) /* the file or the converter had none */
+        status = tb_fail(err, TB_EINVAL, "%.80s: no samples", name);
     if (status != TB_OK)
         tb_sound_free(sound);
     (void)sf_close(file);

@@ -270,6 +270,7 @@ static void close_session(struct tb_ws *ws, struct tb_session *session)
         ws->sessions = session->next;
     if (session->next)
         session->next->previous = session->previous;
+    (void)tb_ws_input(session, false, NULL);
     tb_session_clear(session);
     session->client = 0;
     tb_ws_recount(ws);
@@ -291,10 +292,18 @@ static bool too_fast(struct tb_session *session)
     return ++session->received > TB_WS_PER_SECOND;
 }
 
+/* A whole message. */
+static int take(struct tb_session *session, bool binary, const char *data, size_t size)
+{
+    bool ok = binary ? tb_ws_hear(session, data, size) : tb_ws_handle(session, data, size);
+    return ok ? 0 : close_with(session, session->close_code);
+}
+
 static int receive(struct tb_session *session, const char *data, size_t size)
 {
     struct lws *wsi = session->wsi;
-    if (lws_frame_is_binary(wsi))
+    const bool binary = lws_frame_is_binary(wsi);
+    if (binary && !session->microphone)
         return close_with(session, 1003);
     if (session->in_size + size > TB_WS_MESSAGE)
         return close_with(session, 1009);
@@ -305,7 +314,7 @@ static int receive(struct tb_session *session, const char *data, size_t size)
         return close_with(session, 1008);
     session->ws->web->counters.ws_messages += last;
     if (last && session->in_size == 0)
-        return tb_ws_handle(session, data, size) ? 0 : close_with(session, session->close_code);
+        return take(session, binary, data, size);
     char *grown = realloc(session->in, session->in_size + size + 1);
     if (!grown)
         return close_with(session, 1011);
@@ -314,11 +323,11 @@ static int receive(struct tb_session *session, const char *data, size_t size)
     session->in_size += size;
     if (!last)
         return 0;
-    bool ok = tb_ws_handle(session, session->in, session->in_size);
+    int result = take(session, binary, session->in, session->in_size);
     free(session->in);
     session->in = NULL;
     session->in_size = 0;
-    return ok ? 0 : close_with(session, session->close_code);
+    return result;
 }
 
 /* A plain request that came here by its path. */
@@ -458,6 +467,7 @@ struct tb_ws *tb_ws_new(struct tb_web *web, struct tb_error *err)
         (void)tb_fail(err, TB_ENOMEM, "no memory for WebSocket");
         return NULL;
     }
+    atomic_store(&web->shm->mic.client, 0); /* of the web role before this one */
     uint32_t lives = (uint32_t)atomic_load(&web->shm->audio.web_restarts);
     ws->web = web;
     ws->last_post = &ws->posts;

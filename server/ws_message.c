@@ -250,6 +250,14 @@ static enum tb_status do_listen(struct tb_session *session, json_t *message, str
     return TB_OK;
 }
 
+static enum tb_status do_input(struct tb_session *session, json_t *message, struct tb_error *err)
+{
+    bool on = false;
+    if (need(message, "on", err) != TB_OK || tb_json_bool(message, "on", &on, err) != TB_OK)
+        return TB_EINVAL;
+    return tb_ws_input(session, on, err);
+}
+
 static enum tb_status do_ping(struct tb_session *session, json_t *message, struct tb_error *err)
 {
     double t = 0.0;
@@ -276,6 +284,7 @@ static const struct kind kinds[] = {
     {"release", TB_ROLE_PLAY, do_release},
     {"subscribe", TB_ROLE_READ, do_subscribe},
     {"listen", TB_ROLE_READ, do_listen},
+    {"input", TB_ROLE_PLAY, do_input},
     {"ping", TB_ROLE_READ, do_ping},
 };
 

@@ -2,6 +2,7 @@
 #ifndef TB_SERVER_WS_PRIV_H
 #define TB_SERVER_WS_PRIV_H
 
+#include "server/microphone.h"
 #include "server/request.h"
 #include "server/ws.h"
 
@@ -47,8 +48,9 @@ struct tb_session {
     int64_t opened_ns, waiting_ns; /* since when something waits to be written, 0 nothing */
     int64_t window_ns;             /* start of the second in which received counts */
     unsigned received;
-    unsigned close_code; /* close when writable */
-    char *in;            /* a message in parts, owned */
+    unsigned close_code;              /* close when writable */
+    struct tb_microphone *microphone; /* owned; NULL: binary is not welcome */
+    char *in;                         /* a message in parts, owned */
     size_t in_size;
     struct tb_message *queue[TB_WS_QUEUE];
     unsigned first, n;
@@ -87,6 +89,11 @@ void tb_ws_recount(struct tb_ws *ws);                               /* topics of
 
 /* ws_message.c. A whole text message of a client. False: close with session->close_code. */
 bool tb_ws_handle(struct tb_session *session, const char *text, size_t size);
+
+/* ws_input.c: the microphone of a client. One at a time is heard, the one switched on last. */
+enum tb_status tb_ws_input(struct tb_session *session, bool on, struct tb_error *err);
+/* A whole binary message; false: close with session->close_code. */
+bool tb_ws_hear(struct tb_session *session, const char *data, size_t size);
 
 /* ws_client.c: the session's queues. */
 void tb_session_push(struct tb_session *session, struct tb_message *message);

@@ -27,6 +27,7 @@ EDGES = {
     "notes": 100,
     "params": 40,
     "smf": 200,
+    "sound": 100,
     "sysex": 250,
     "ws_message": 120,
 }

@@ -115,6 +115,14 @@ void tb_ws_queue_text(struct tb_session *session, json_t *message)
     json_decref(message);
 }
 
+enum tb_status tb_ws_input(struct tb_session *session, bool on, struct tb_error *err)
+{
+    (void)on;
+    (void)err;
+    FUZZ_CHECK(greeted && session->role >= TB_ROLE_PLAY);
+    return TB_OK;
+}
+
 void tb_ws_recount(struct tb_ws *ws)
 {
     (void)ws;

@@ -20,6 +20,9 @@ def midi(kind, division, *tracks):
     return b"MThd" + struct.pack(">IHHH", 6, kind, len(tracks), division) + b"".join(tracks)
 
 
+WAV = (b"RIFF" + struct.pack("<I", 100) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 48000,
+                                                                     96000, 2, 16)
+       + b"data" + struct.pack("<I", 64) + bytes(range(64)))
 END = b"\x00\xff\x2f\x00"
 HELLO = (b'{"type":"hello","token":"AAAAAAAAAAAAAAAAAAAAAA","topics":["state","telemetry"]}'
          b"\n")
@@ -111,11 +114,20 @@ SEEDS = {
                 b'{"type":"redo"}\n{"type":"compare","on":true}\n'
                 b'{"type":"load","patch":"00000000-0000-4000-8000-000000000000"}',
         "listen": HELLO + b'{"type":"subscribe","topics":["scope","notes","jobs"]}\n'
-                  b'{"type":"listen","on":true}\n{"type":"ping","t":1.5}',
+                  b'{"type":"listen","on":true}\n{"type":"ping","t":1.5}\n'
+                  b'{"type":"input","on":true}\n{"type":"input"}\n{"type":"input","on":false}',
         "bad": HELLO + b'{"type":"note","on":1,"key":128,"velocity":0}\n{"type":"bend","value":2}\n'
                b'{"type":3}\n{}\nx\n{"type":"set","values":[]}\n{"type":"ping","id":{}}',
         "early": b'{"type":"panic"}',
         "denied": b'{"type":"hello","token":"x","topics":[]}',
+    },
+    "sound": {
+        "wav": b"\0" + WAV,
+        "wav-lies": b"\0" + WAV[:40] + b"\xff\xff\xff\x7f" + WAV[44:],
+        "wav-24": b"\0" + WAV[:16] + struct.pack("<IHHIIHH", 16, 1, 2, 96000, 576000, 6, 24)
+                  + WAV[36:],
+        "frames": b"\1" + 2 * (struct.pack("<BBHIII", 16, 1, 8, 0, 44100, 0) + bytes(range(16))),
+        "frames-bad": b"\1" + struct.pack("<BBHIII", 16, 1, 999, 0, 44100, 0) + bytes(8),
     },
     "link": {
         "done": b"\0" + struct.pack("<IIIIq", 64, 7, 0, 4, -1) + b"x".ljust(160, b"\0") + b"abcd",

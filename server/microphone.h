@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TB_SERVER_MICROPHONE_H
+#define TB_SERVER_MICROPHONE_H
+
+#include "base/error.h"
+#include "server/shm.h"
+
+/* A client's microphone, on its way from WebSocket frames into shared memory at the rate of the
+ * device. WebSocket thread only. */
+struct tb_microphone;
+
+enum { TB_MICROPHONE_FRAMES = 9600, TB_MICROPHONE_HEAD = 16, TB_MICROPHONE_KIND = 16 };
+
+struct tb_microphone *tb_microphone_new(struct tb_error *err);
+void tb_microphone_free(struct tb_microphone *microphone); /* NULL is allowed */
+
+/* A binary message of kind 16: 8 bytes of head, u32 rate_hz, u32 reserved, count s16. Its sound is
+ * written to mic, which is `client`'s, at rate_hz of the device; what comes faster than its own
+ * rate allows for (half as much again, over a second) is dropped. now_ns as tb_clock_ns. TB_EINVAL
+ * names the field. */
+enum tb_status tb_microphone_hear(struct tb_microphone *microphone, const void *data, size_t size,
+                                  uint32_t rate_hz, uint64_t now_ns, struct tb_mic *mic,
+                                  struct tb_error *err);
+
+#endif
