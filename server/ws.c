@@ -261,6 +261,10 @@ static void close_session(struct tb_ws *ws, struct tb_session *session)
 {
     if (!session->client)
         return;
+    /* Most who do not read do not answer pings either, and the library closes them first. */
+    bool waits =
+        session->waiting_ns && tb_now_ns() - session->waiting_ns > TB_WS_WAIT_S * 1000000000LL;
+    ws->web->counters.ws_dropped += waits || session->close_code == TB_WS_OVERFLOW;
     unsigned slot = session->client - ws->base;
     ws->slots[slot] = NULL;
     ws->released[slot] = !release_notes(ws, session->client); /* again at the next tick */
@@ -401,7 +405,6 @@ static void on_second(lws_sorted_usec_list_t *sul)
             (void)lws_callback_on_writable(s->wsi);
         }
         if (s->waiting_ns && now - s->waiting_ns > TB_WS_STALL_S * 1000000000LL) {
-            ws->web->counters.ws_dropped++;
             lws_set_timeout(s->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC);
         }
     }

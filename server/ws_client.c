@@ -40,8 +40,7 @@ static void want_write(struct tb_session *session)
 void tb_session_push(struct tb_session *session, struct tb_message *message)
 {
     if (session->n == TB_WS_QUEUE) {
-        session->close_code = 1013;
-        session->ws->web->counters.ws_dropped++;
+        session->close_code = TB_WS_OVERFLOW;
     } else {
         message->references++;
         session->queue[(session->first + session->n++) % TB_WS_QUEUE] = message;

@@ -174,6 +174,8 @@ class Slow(unittest.TestCase):
         print(f"{len(clients)} stalled: {found['clients']} clients left after {seconds:.1f} s, at "
               f"most {most * 4} KiB of kernel memory; the live one got {frames / seconds:.1f}/s")
         self.assertLessEqual(found["clients"], 1)
+        metrics = self.daemon.call("GET", "/metrics")[2].decode()
+        self.assertIn(f"timbred_ws_dropped_total {len(clients)}\n", metrics)
         self.assertLess(most * 4, 192 * len(clients) + 1024)
         self.assertGreater(frames / seconds, 10)  # how even they come is for tests/bench
         for s in clients:
