@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { note } from './browser.mjs';
-import { loadByName, range, world } from './world.mjs';
+import { loadByName, range, typeAt, world } from './world.mjs';
 
 const valueOf = async (key) => (await world.daemon.api('GET', '/state')).values[key];
 
@@ -107,10 +107,7 @@ export function handTests() {
         await page.mouse.move(middle.x, middle.y);
         await page.mouse.wheel(0, -100);
         assert.equal(await now(), coarse + fine + 1);
-        await level.focus();
-        await page.keyboard.press('Enter');
-        await page.keyboard.type('33');
-        await page.keyboard.press('Enter');
+        await typeAt(page, 'fm.op2.level', '33');
         assert.equal(await now(), 33);
         await page.mouse.dblclick(middle.x, middle.y);
         const { params } = await world.daemon.api('GET', '/params');

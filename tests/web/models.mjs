@@ -14,6 +14,7 @@ import {
     menu,
     range,
     titled,
+    typeAt,
     world,
 } from './world.mjs';
 
@@ -101,11 +102,9 @@ export function modelTests() {
             });
         const plain = await sound();
         assert.ok(loudnessDb(plain) > -60, `${loudnessDb(plain)} dB`);
-        await range(page, 'neural.op1.ratio').focus();
-        await page.keyboard.press('Enter');
-        await page.keyboard.type('1.5');
-        await page.keyboard.press('Enter');
+        await typeAt(page, 'neural.op1.ratio', '1.5');
         await page.waitForTimeout(600);
+        assert.equal((await daemon.api('GET', '/state')).values['neural.op1.ratio'], 1.5);
         const bent = await sound();
         // 1.5 times 220 Hz, modulated by 220 Hz: a partial an octave below what was there.
         const rise = levelAtDb(bent, 110) - levelAtDb(plain, 110);

@@ -114,7 +114,7 @@ test('the six envelopes move on their canvases', async () => {
         await page.waitForTimeout(500);
         const first = [];
         for (let n = 1; n <= 6; n++) first.push(await inked(page, `.strip.op-${n} .history`));
-        await page.waitForTimeout(500);
+        await page.waitForTimeout(700);
         const second = [];
         for (let n = 1; n <= 6; n++) second.push(await inked(page, `.strip.op-${n} .history`));
         return { first, second };

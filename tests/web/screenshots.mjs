@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// usage: node screenshots.mjs [TIMBRED [MODEL.safetensors]]
-// Pictures of the panel for the README: a factory patch sounds, then a network, which is MODEL
-// or one that came with the program.
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+// usage: node screenshots.mjs [TIMBRED]
+// Pictures of the panel for the README: a factory patch of six operators sounds, then a network.
+import { mkdirSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { DESK, launch, openPanel, PHONE } from './browser.mjs';
 import { Daemon } from './daemon.mjs';
 
 const MOST_BYTES = 300_000;
+const PATIENCE_MS = 60_000;
 const CHORD = ['a', 'd', 'g', 'j'];
 const root = new URL('../../', import.meta.url);
 const folder = fileURLToPath(new URL('deploy/screenshots', root));
@@ -42,29 +42,20 @@ async function choose() {
         );
 }
 
-async function upload(path) {
-    const response = await fetch(`${daemon.origin}/api/v1/models`, {
-        method: 'POST',
-        headers: {
-            Authorization: `Bearer ${daemon.token}`,
-            'Content-Type': 'application/octet-stream',
-        },
-        body: readFileSync(path),
-    });
-    if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
-    return response.json();
-}
-
-/** A network that makes its sound from harmonics, where there is one. */
+/** A shipped patch that plays harmonics; they come in one by one after the first start. */
 async function chooseNetwork() {
-    const { items } = await daemon.api('GET', '/models?limit=500&sort=name');
-    const fits = items.filter(({ factory, affordable }) => factory && affordable);
-    const wanted = process.argv[3]
-        ? await upload(process.argv[3])
-        : (fits.find(({ family }) => family === 'hpn') ?? fits[0]);
-    if (!wanted) return false;
-    await daemon.api('PUT', '/state/model', { uuid: wanted.uuid });
-    return true;
+    for (const until = Date.now() + PATIENCE_MS; Date.now() < until;) {
+        const models = await daemon.api('GET', '/models?family=hpn');
+        const names = new Set(models.items.map(({ name }) => name));
+        const { items } = await daemon.api('GET', '/patches?limit=500');
+        const wanted = items.find(({ factory, name }) => factory && names.has(name));
+        if (wanted) {
+            await daemon.api('PUT', '/state/patch', { uuid: wanted.uuid });
+            return;
+        }
+        await new Promise((done) => setTimeout(done, 500));
+    }
+    throw new Error('no shipped patch plays harmonics');
 }
 
 async function picture(name, options) {
@@ -88,10 +79,9 @@ try {
     await choose();
     await picture('desktop', { viewport: DESK });
     await picture('phone', { viewport: PHONE, deviceScaleFactor: 2, hasTouch: true });
-    if (await chooseNetwork()) {
-        await picture('neural-desktop', { viewport: DESK });
-        await picture('neural-phone', { viewport: PHONE, deviceScaleFactor: 2, hasTouch: true });
-    }
+    await chooseNetwork();
+    await picture('neural-desktop', { viewport: DESK });
+    await picture('neural-phone', { viewport: PHONE, deviceScaleFactor: 2, hasTouch: true });
 } finally {
     await browser.close();
     await daemon.stop();

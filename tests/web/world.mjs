@@ -10,7 +10,11 @@ export const A3 = 57;
 export const world = {};
 
 export async function begin() {
-    world.daemon = new Daemon(process.env.TIMBRED, [`--server.hosts=${LAN_NAME}`]);
+    // Without the shipped models, which come in one by one while tests count what is there.
+    world.daemon = new Daemon(process.env.TIMBRED, [
+        `--server.hosts=${LAN_NAME}`,
+        '--models.zoo=/nonexistent',
+    ]);
     await world.daemon.start();
     world.browser = await launch(`--host-resolver-rules=MAP ${LAN_NAME} 127.0.0.1`);
 }
@@ -41,6 +45,16 @@ export async function loadByName(at, name) {
 export async function menu(at, text) {
     await at.click('button[aria-label="More about this patch"]');
     await at.locator('dialog .menu-item', { hasText: text }).click();
+}
+
+/** Types a number at a dial, as a person does who sees the field open. */
+export async function typeAt(at, key, text) {
+    await range(at, key).focus();
+    await at.keyboard.press('Enter');
+    await at.waitForSelector('.reading.typed');
+    await at.keyboard.type(text);
+    await at.keyboard.press('Enter');
+    await at.waitForSelector('.reading.typed', { state: 'detached' });
 }
 
 /** What a click gives to the browser's downloads. */
