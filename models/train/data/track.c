@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "models/train/data/track.h"
 
+#include "models/train/fft.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,7 +11,7 @@
 
 static const float SILENT_DB = -60; /* a file whose loudest 25 ms stay below is silence */
 static const float RANGE_DB = 45;   /* what lies so far below the loudest is not the note */
-static const float LEAST_VOICED = 0.6f, LEAST_CONFIDENCE = 0.85f, NOISE_CONFIDENCE = 0.6f;
+static const float LEAST_VOICED = 0.6f, LEAST_CONFIDENCE = 0.85f, TONAL = 0.5f;
 static const float JUDGED_DB = 25;    /* the pitch of what lies below is the room's, not judged */
 static const float HIGHEST_HZ = 1900; /* above, the tracker has no say against a label */
 static const float SEMITONE = 1.0f / 12;
@@ -246,6 +248,33 @@ static bool only_upper_harmonics(const struct tb_track *t, const float *samples)
     return looked >= 4 && 2 * empty > looked;
 }
 
+/* Share of the power in lines that stand out of the 41 bins around them, 0..1: noise of any colour
+ * has hardly any, chords have most. */
+static float tonal_share(const struct tb_track *t, const float *samples)
+{
+    enum { WINDOW = 2048, BINS = WINDOW / 2, AROUND = 20 };
+    static const float OUTSTANDING = 20; /* times the median; noise has one such bin in a million */
+    const struct tb_fft *fft = tb_fft_get(WINDOW);
+    double lines = 0, all = 1e-20;
+    for (size_t k = 0; fft && (k + 32) * TB_ANALYSIS_HOP <= t->n * TB_ANALYSIS_HOP; k += 32) {
+        float x[WINDOW], power[BINS + 1], near[2 * AROUND + 1];
+        tb_complex spectrum[BINS + 1];
+        for (size_t i = 0; i < WINDOW; i++)
+            x[i] = samples[k * TB_ANALYSIS_HOP + i] *
+                   (0.5f - 0.5f * cosf(6.2831853f * (float)i / WINDOW));
+        tb_fft_forward(fft, x, spectrum);
+        for (size_t i = 0; i <= BINS; i++)
+            power[i] = crealf(spectrum[i]) * crealf(spectrum[i]) +
+                       cimagf(spectrum[i]) * cimagf(spectrum[i]);
+        for (size_t i = AROUND; i + AROUND <= BINS; i++) {
+            memcpy(near, power + i - AROUND, sizeof near);
+            lines += power[i] > OUTSTANDING * median(near, 2 * AROUND + 1) ? (double)power[i] : 0;
+            all += (double)power[i];
+        }
+    }
+    return (float)(lines / all);
+}
+
 static float mean_of_loudest(const struct tb_track *t, float *scratch)
 {
     size_t n = 0;
@@ -277,10 +306,11 @@ static void refuse(struct tb_judgement *j, enum tb_verdict verdict, const char *
 static void judge_unlabelled(const struct tb_track *t, const float *samples, float confidence,
                              struct tb_judgement *j)
 {
-    if (confidence < NOISE_CONFIDENCE)
+    const bool pitched = j->voiced >= LEAST_VOICED && confidence >= LEAST_CONFIDENCE;
+    if (!pitched && tonal_share(t, samples) < TONAL)
         refuse(j, TB_NOISE, "no pitch: mean confidence %.2f, least %.2f", (double)confidence,
                (double)LEAST_CONFIDENCE);
-    else if (j->voiced < LEAST_VOICED || confidence < LEAST_CONFIDENCE)
+    else if (!pitched)
         refuse(j, TB_POLYPHONY,
                "more than one note at a time, or noisy: a pitch in %.0f %% of it (least 60), "
                "confidence %.2f (least %.2f)",
