@@ -130,6 +130,8 @@ static void fill_slot(struct tb_engine *e, struct slot *slot, struct tb_program 
     slot->feedback = program->feedback ? tb_exp2f((float)program->feedback - 9.0F) : 0.0F;
     slot->gain = program->gain;
     tb_engine_slot_slice(e, slot);
+    if (controller_of(program)->begin) /* it may start voices within this slice */
+        controller_of(program)->begin(program, &e->performance);
 }
 
 /* Notes that are held start again in the new program while the old voices fade: patches differ in

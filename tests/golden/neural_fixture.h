@@ -36,7 +36,8 @@ void neural_model_random(struct neural_model *m, unsigned seed);
 void neural_model_encode(struct neural_model *m);
 void neural_model_free(struct neural_model *m);
 
-/* One that sounds: amplitude .4 at any loudness and rising with it by slope; for all families. */
+/* One that sounds: its amplitude is .4 at a loudness in the middle and rises with it by slope; for
+ * all families. */
 void neural_model_plain(struct neural_model *m, enum tb_model_family family, float slope);
 /* Ready for an engine of rate_hz. */
 struct tb_neural *neural_model_instrument(const struct neural_model *m, float rate_hz,
