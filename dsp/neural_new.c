@@ -44,7 +44,7 @@ static void take_spec(struct tb_neural *n, const struct tb_neural_spec *s, float
 {
     n->family = s->family;
     n->rate_hz = rate_hz;
-    n->hop = s->hop / s->model_rate_hz * rate_hz;
+    n->hop = s->hop * rate_hz / s->model_rate_hz; /* exact where it is whole */
     n->pitch_scale = s->pitch_scale;
     n->pitch_mean_hz = s->pitch_mean_hz;
     n->pitch_deviation_hz = s->pitch_deviation_hz;

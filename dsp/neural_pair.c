@@ -222,6 +222,7 @@ void tb_pair_aim(const struct tb_fm_kernels *kernels, struct tb_fm_group *g,
         const unsigned lane = (unsigned)__builtin_ctz(m), i = g->player[lane];
         g->gain[lane] = g->gain_target[lane]; /* the engine waits for it to end a fade */
         const int32_t frames = g->dirty ? g->advance[lane] : TB_SLICE;
+        g->gain[lane] = g->gain_target[lane]; /* where it is when the engine looks again */
         if (i >= TB_NEURAL_VOICES || frames <= 0)
             continue;
         struct tb_note *note = &p->player[i].note;

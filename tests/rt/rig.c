@@ -93,12 +93,8 @@ void rig_param(struct rig *rig, enum tb_param id, float value)
     rig_send(rig, (struct tb_event){.type = TB_EVENT_PARAM, .id = (uint16_t)id, .value = value});
 }
 
-void rig_load(struct rig *rig)
+void rig_take(struct rig *rig, struct tb_program *program)
 {
-    struct tb_error err = {0};
-    struct tb_program *program = tb_program_new(rig->engine, rig->values, &err);
-    if (!program)
-        fail_msg("tb_program_new: %s", err.text);
     for (int i = 0; i < SWAP_TRIES; i++) {
         tb_guard_enter(rig->region);
         bool taken = tb_engine_swap(rig->engine, program);
@@ -108,6 +104,15 @@ void rig_load(struct rig *rig)
         rig_render(rig, rig->block);
     }
     fail_msg("%s: the program was not taken in %d blocks", rig->region, SWAP_TRIES);
+}
+
+void rig_load(struct rig *rig)
+{
+    struct tb_error err = {0};
+    struct tb_program *program = tb_program_new(rig->engine, rig->values, &err);
+    if (!program)
+        fail_msg("tb_program_new: %s", err.text);
+    rig_take(rig, program);
 }
 
 double rig_random(struct rig *rig)

@@ -29,7 +29,9 @@ void rig_send(struct rig *rig, struct tb_event event);
 void rig_note(struct rig *rig, int key, int velocity); /* velocity 0: note off */
 void rig_param(struct rig *rig, enum tb_param id, float value);
 
-/* Builds a program from rig->values and swaps it in, rendering until the engine takes it. */
+/* Swaps a program in, rendering until the engine takes it. */
+void rig_take(struct rig *rig, struct tb_program *program);
+/* The same with one built from rig->values. */
 void rig_load(struct rig *rig);
 
 /* 0..1, from rig->random. */

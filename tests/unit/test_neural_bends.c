@@ -242,7 +242,9 @@ static void models_change_without_a_click(void **state)
             const size_t change = f.n - 1;
             scene_swap(&f, scene_plain(families[to], 0), NULL, NULL);
             fixture_render(&f, 14400);
-            tb_program_free(tb_engine_retired(f.engine));
+            struct tb_program *old = tb_engine_retired(f.engine);
+            assert_non_null(old); /* 0.3 s later its last voice is gone */
+            tb_program_free(old);
             const float after = scene_largest_step(&f, f.n - 4800, f.n);
             const float own = before > after ? before : after;
             const float step = scene_largest_step(&f, change, f.n);
