@@ -3,6 +3,7 @@
 
 #include "dsp/reverb_learned_priv.h"
 
+#include <math.h>
 #include <string.h>
 
 static struct tb_split part(float *spectra, size_t n, unsigned i)
@@ -10,9 +11,25 @@ static struct tb_split part(float *spectra, size_t n, unsigned i)
     return (struct tb_split){spectra + 2 * n * i, spectra + 2 * n * i + n};
 }
 
-/* Forward transform, one product a partition, inverse transform, and the result. */
-static void run_step(struct tb_reverb_level *l, const struct tb_synth_kernels *kernels)
+/* What a changed decay makes of partition i; at most four times as loud as learned. */
+static float gain_of(const struct tb_learned_reverb *r, const struct tb_reverb_level *l, unsigned i)
 {
+    if (r->factor == 1.0f)
+        return 1.0f;
+    const float middle = (float)l->first + ((float)i + 0.5f) * (float)l->n;
+    const float octaves = r->octaves * (1.0f - 1.0f / r->factor) * middle;
+    return exp2f(octaves < 2.0f ? octaves : 2.0f);
+}
+
+void tb_learned_reverb_decay(struct tb_learned_reverb *r, float factor)
+{
+    r->wanted = factor < 0.25f ? 0.25f : factor < 2.0f ? factor : 2.0f;
+}
+
+/* Forward transform, one product a partition, inverse transform, and the result. */
+static void run_step(const struct tb_learned_reverb *r, struct tb_reverb_level *l)
+{
+    const struct tb_synth_kernels *kernels = r->kernels;
     const unsigned forward = l->transform.n_steps, products = forward + l->n_parts;
     const unsigned step = l->step++;
     if (step < forward) {
@@ -28,7 +45,8 @@ static void run_step(struct tb_reverb_level *l, const struct tb_synth_kernels *k
             .x = part(l->x, l->n, age < l->n_parts ? age : age - l->n_parts),
             .h = part(l->h, l->n, i),
             .y = l->sum,
-            .n = l->n};
+            .n = l->n,
+            .gain = gain_of(r, l, i)};
         kernels->mac(&job);
         return;
     }
@@ -58,20 +76,20 @@ static void play_next(struct tb_reverb_level *l)
 
 /* A quantum of input is complete. The first level answers at once; the others finish what the last
  * partition asked for, an even share a quantum, before the next one is complete. */
-static void end_quantum(struct tb_reverb_level *l, const struct tb_synth_kernels *kernels)
+static void end_quantum(const struct tb_learned_reverb *r, struct tb_reverb_level *l)
 {
     l->at += TB_REVERB_QUANTUM;
     if (l->n == TB_REVERB_QUANTUM) {
         l->at = 0;
         start_task(l);
         while (l->step < l->n_steps)
-            run_step(l, kernels);
+            run_step(r, l);
         play_next(l);
         return;
     }
     const size_t due = (l->n_steps * l->at + l->n - 1) / l->n;
     while (l->step < due)
-        run_step(l, kernels);
+        run_step(r, l);
     if (l->at == l->n) {
         l->at = 0;
         play_next(l);
@@ -101,7 +119,10 @@ void tb_learned_reverb_process(struct tb_learned_reverb *r, const float *in, flo
             continue;
         r->filled = 0;
         memcpy(r->history, r->history + TB_REVERB_QUANTUM, TB_REVERB_QUANTUM * sizeof *in);
+        const float distance = r->wanted - r->factor; /* in some 30 ms: no step in the tail */
+        r->factor =
+            distance < 1e-3f && distance > -1e-3f ? r->wanted : r->factor + 0.05f * distance;
         for (unsigned k = 0; k < TB_REVERB_LEVELS && r->level[k].n_parts; k++)
-            end_quantum(&r->level[k], r->kernels);
+            end_quantum(r, &r->level[k]);
     }
 }

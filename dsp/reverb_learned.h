@@ -25,6 +25,10 @@ void tb_learned_reverb_free(struct tb_learned_reverb *reverb); /* NULL is allowe
 TB_RT void tb_learned_reverb_process(struct tb_learned_reverb *reverb, const float *in, float *wet,
                                      size_t n);
 
+/* RT. The impulse response decays in factor (0.25..2) of its own time from about a tenth of a
+ * second on: each partition has the gain of its middle. */
+TB_RT void tb_learned_reverb_decay(struct tb_learned_reverb *reverb, float factor);
+
 /* Control thread: as before the first sample; it touches all memory. */
 void tb_learned_reverb_reset(struct tb_learned_reverb *reverb);
 

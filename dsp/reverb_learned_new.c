@@ -107,6 +107,7 @@ static bool plan_level(struct tb_reverb_level *l, unsigned k, size_t n_taps)
     const size_t end =
         k + 1 < TB_REVERB_LEVELS && n_taps > first_tap(k + 1) ? first_tap(k + 1) : n_taps;
     l->n = SIZES[k];
+    l->first = first;
     if (end <= first)
         return true;
     l->n_parts = (unsigned)((end - first + l->n - 1) / l->n);
@@ -159,6 +160,29 @@ static bool build(struct tb_learned_reverb *r, const float *taps, size_t n_taps)
     return true;
 }
 
+/* Octaves of amplitude that the taps fall a sample: a line through the level of sixteen pieces. */
+static float fall_of(const float *taps, size_t n)
+{
+    enum { PIECES = 16 };
+    double x = 0, y = 0, xx = 0, xy = 0, count = 0;
+    for (size_t i = 0; i < PIECES && n >= PIECES; i++) {
+        double energy = 0;
+        for (size_t t = n / PIECES * i; t < n / PIECES * (i + 1); t++)
+            energy += (double)taps[t] * (double)taps[t];
+        if (!(energy > 1e-20))
+            continue;
+        const double at = ((double)i + 0.5) * (double)(n / PIECES), octaves = 0.5 * log2(energy);
+        x += at;
+        y += octaves;
+        xx += at * at;
+        xy += at * octaves;
+        count++;
+    }
+    const double spread = count * xx - x * x;
+    const double slope = spread > 0 ? (count * xy - x * y) / spread : 0;
+    return slope < 0 ? (float)-slope : 0;
+}
+
 static bool good_rate(float rate_hz)
 {
     return rate_hz >= 8000 && rate_hz <= 192000;
@@ -177,6 +201,8 @@ struct tb_learned_reverb *tb_learned_reverb_new(const float *impulse, size_t n,
     struct tb_learned_reverb *r = taps ? calloc(1, sizeof *r) : NULL;
     if (r) {
         r->kernels = kernels;
+        r->octaves = fall_of(taps, n_taps);
+        r->factor = r->wanted = 1;
         if (!build(r, taps, n_taps)) {
             tb_learned_reverb_free(r);
             r = NULL;

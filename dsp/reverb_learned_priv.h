@@ -10,6 +10,7 @@ enum { TB_REVERB_LEVELS = 3, TB_REVERB_SLACK = 16 };
 struct tb_reverb_level {
     struct tb_transform transform;
     size_t n;         /* samples a partition */
+    size_t first;     /* tap of the first one */
     unsigned n_parts; /* 0: unused */
     float *h, *x;     /* spectra [n_parts][2][n], x newest first from `newest` */
     unsigned newest;
@@ -28,6 +29,9 @@ struct tb_learned_reverb {
     float out[TB_REVERB_QUANTUM + TB_REVERB_SLACK];
     size_t filled; /* of the current quantum */
     struct tb_reverb_level level[TB_REVERB_LEVELS];
+    float octaves; /* that the impulse response falls a sample */
+    float factor;  /* of its time of decay, towards `wanted` */
+    float wanted;
     float *memory;
     size_t floats;
 };

@@ -231,7 +231,8 @@ static void mac(const struct tb_mac_job *job)
 {
     for (size_t i = 0; i < job->n; i += TB_VLANES) {
         const tb_vf xr = tb_vload(job->x.re + i), xi = tb_vload(job->x.im + i);
-        const tb_vf hr = tb_vload(job->h.re + i), hi = tb_vload(job->h.im + i);
+        const tb_vf hr = tb_vload(job->h.re + i) * job->gain;
+        const tb_vf hi = tb_vload(job->h.im + i) * job->gain;
         tb_vstore(job->y.re + i, tb_vload(job->y.re + i) + xr * hr - xi * hi);
         tb_vstore(job->y.im + i, tb_vload(job->y.im + i) + xr * hi + xi * hr);
     }

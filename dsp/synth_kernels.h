@@ -43,6 +43,7 @@ struct tb_level_curve {
 struct tb_mac_job {
     struct tb_split x, h, y; /* [n], n a multiple of 16 */
     size_t n;
+    float gain; /* of the product */
 };
 
 /* One pass of a transform of n points over all blocks of 4 * d (or 2 * d). */
@@ -69,7 +70,7 @@ struct tb_synth_kernels {
     void (*noise)(float *x, uint32_t counter, size_t n);
     /* y[n] = scale * sigmoid(x[n])^power + floor, relative error below 1e-6; up to 15 more. */
     void (*levels)(float *y, const float *x, size_t n, const struct tb_level_curve *curve);
-    /* y += x h */
+    /* y += gain x h */
     void (*mac)(const struct tb_mac_job *job);
     /* Decimation in frequency, forward, and the inverse of it. */
     void (*pass4)(const struct tb_pass *pass, bool inverse);

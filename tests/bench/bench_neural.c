@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dsp/clock.h"
+#include "dsp/cpu.h"
 #include "dsp/neural.h"
 #include "tests/golden/nn_reference.h"
 
@@ -198,7 +199,7 @@ int main(int argc, char **argv)
             sinf(2 * (float)M_PI * (float)(i % TABLE) / (TABLE - 1) * (float)(1 + i / TABLE));
     printf("{\"bench\": \"neural\", \"cpu\": \"%s\", \"block\": %d, \"rate_hz\": %.0f, "
            "\"deadline_us\": %.1f, \"results\": [\n",
-           tb_nn_cpu_name(TB_NN_CPU_BEST), BLOCK, (double)RATE_HZ, BLOCK_US);
+           tb_cpu_name(tb_cpu_resolve(TB_CPU_BEST)), BLOCK, (double)RATE_HZ, BLOCK_US);
     for (int i = 0; i < N_SIZES; i++)
         report(&sizes[i], seconds, i + 1 == N_SIZES);
     printf("]}\n");

@@ -2,6 +2,7 @@
  *
  * What a player bends of a network's decisions: each knob does what it says, none clicks, nor does
  * another model or another mix of two. */
+#include "dsp/reverb_learned.h"
 #include "tests/unit/neural_scene.h"
 
 #define CLICK 0.005F
@@ -148,6 +149,38 @@ static void the_learned_reverb_rings(void **state)
     assert_near(to_db(tail[2] / tail[1]), 6.02, 0.5);
 }
 
+/* dB between .1 and .4 s after a click through a reverb of 40 dB a second. */
+static double fall_db(float factor)
+{
+    enum { TAPS = 16000, N = 24000 };
+    static float impulse[TAPS], click[N], wet[N];
+    for (int i = 1; i < TAPS; i++)
+        impulse[i] = (float)(i * 7919 % 200 - 100) * 0.01F * powf(10, -2.0F * (float)i / TAPS);
+    memset(click, 0, sizeof click);
+    struct tb_learned_reverb *r =
+        tb_learned_reverb_new(impulse, TAPS, 16000, 16000, TB_NN_CPU_BEST);
+    assert_non_null(r);
+    tb_learned_reverb_decay(r, factor);
+    tb_learned_reverb_process(r, click, wet, 8192); /* the knob comes to rest */
+    click[0] = 1;
+    tb_learned_reverb_process(r, click, wet, N);
+    double early = 0, late = 0;
+    for (int i = 1600; i < 2400; i++) {
+        early += (double)wet[i] * (double)wet[i];
+        late += (double)wet[i + 4800] * (double)wet[i + 4800];
+    }
+    tb_learned_reverb_free(r);
+    return 10 * log10(late / early);
+}
+
+static void the_learned_decay_can_be_changed(void **state)
+{
+    (void)state;
+    assert_near(fall_db(1), -12, 0.5);
+    assert_near(fall_db(0.5F), -24, 2.5);
+    assert_near(fall_db(2), -6, 2.5);
+}
+
 /* Largest step of two low notes while a knob jumps through its range, against without. */
 static void knob_is_smooth(enum tb_model_family family, unsigned id)
 {
@@ -291,6 +324,7 @@ int main(void)
         cmocka_unit_test(brightness_tilts_the_harmonics),
         cmocka_unit_test(noise_has_a_level_of_its_own),
         cmocka_unit_test(the_learned_reverb_rings),
+        cmocka_unit_test(the_learned_decay_can_be_changed),
         cmocka_unit_test(no_knob_clicks),
         cmocka_unit_test(a_goes_over_into_b),
         cmocka_unit_test(models_change_without_a_click),
