@@ -66,7 +66,9 @@ static void controller(struct tb_engine *e, const struct tb_event *event)
         e->mods.position[TB_MOD_WHEEL] = e->performance.wheel = value;
         break;
     case 2:
-        e->mods.position[TB_MOD_BREATH] = e->performance.breath = value;
+        e->mods.position[TB_MOD_BREATH] = value;
+        if (value > 0.0F || e->performance.breath > 0.0F) /* a reset is no breath */
+            e->performance.breath = value;
         break;
     case 4:
         e->mods.position[TB_MOD_FOOT] = value;
