@@ -70,11 +70,12 @@ static void render_chunk(struct tb_hpn *hpn, const float *f0_cps, const float *w
                          unsigned n)
 {
     uint32_t phase[TB_SYNTH_CHUNK] = {0};
-    float f0[TB_SYNTH_CHUNK] = {0}, w[TB_SYNTH_CHUNK] = {0}, highest = 0;
+    float f0[TB_SYNTH_CHUNK] = {0}, w[TB_SYNTH_CHUNK] = {0}, highest = 0, lowest = 1;
     for (unsigned i = 0; i < n; i++) {
         const float f = f0_cps[i] > 0 ? f0_cps[i] : 0;
         f0[i] = f < 0.5f ? f : 0.5f;
         highest = f0[i] > highest ? f0[i] : highest;
+        lowest = f0[i] < lowest ? f0[i] : lowest;
         phase[i] = (uint32_t)(hpn->phase >> 32);
         hpn->phase += turns(f0[i]);
     }
@@ -83,12 +84,15 @@ static void render_chunk(struct tb_hpn *hpn, const float *f0_cps, const float *w
     unsigned safe = fits < (float)hpn->n_harmonics ? (unsigned)fits : hpn->n_harmonics;
     while (safe > 0 && (float)safe * highest >= hpn->limit_cps)
         safe--;
+    /* Those above the limit at every sample need not be looked at. */
+    const float heard = lowest > 0 ? hpn->limit_cps / lowest + 1 : TB_SYNTH_MAX_HARMONICS;
+    const unsigned most = heard < (float)hpn->n_harmonics ? (unsigned)heard : hpn->n_harmonics;
     hpn->kernels->bank(&(struct tb_bank_job){.phase = phase,
                                              .f0_cps = f0,
                                              .weight = w,
                                              .amp = hpn->amp,
                                              .step = hpn->step,
-                                             .n_harmonics = hpn->n_harmonics,
+                                             .n_harmonics = most,
                                              .n_safe = safe,
                                              .limit_cps = hpn->limit_cps,
                                              .n = n},

@@ -15,7 +15,8 @@ bool tb_neural_is_free(const struct tb_neural *n, unsigned v)
 void tb_neural_start(struct tb_neural *n, unsigned i, bool instant)
 {
     struct tb_neural_voice *v = &n->voice[i];
-    n->n_used += !v->used;
+    if (!v->used)
+        n->list[n->n_used++] = (uint8_t)i;
     v->used = true;
     n->n_fresh += instant && !v->fresh;
     v->fresh = instant;
@@ -42,7 +43,10 @@ void tb_neural_stop(struct tb_neural *n, unsigned i)
         return;
     n->n_fresh -= v->fresh;
     v->used = v->fresh = false;
-    n->n_used--;
+    unsigned at = 0;
+    while (n->list[at] != i)
+        at++;
+    n->list[at] = n->list[--n->n_used];
     if (tb_neural_is_fm(n))
         tb_neural_fm_clear(n, i);
 }
@@ -80,8 +84,8 @@ static void decode_first(struct tb_neural *n)
     uint8_t slots[TB_NN_MAX_BATCH];
     float inputs[TB_NN_MAX_BATCH][2];
     unsigned count = 0;
-    for (unsigned i = 0; i <= TB_NEURAL_VOICES; i++) {
-        if (count == TB_NN_MAX_BATCH || (i == TB_NEURAL_VOICES && count > 0)) {
+    for (unsigned i = 0; i <= n->n_used; i++) {
+        if (count == TB_NN_MAX_BATCH || (i == n->n_used && count > 0)) {
             tb_nn_begin(n->first, slots, count, inputs[0]);
             (void)tb_nn_advance(n->first, UINT64_MAX);
             for (unsigned k = 0; k < count; k++) {
@@ -95,9 +99,9 @@ static void decode_first(struct tb_neural *n)
             n->n_fresh -= count;
             count = 0;
         }
-        if (i < TB_NEURAL_VOICES && n->voice[i].fresh) {
-            take_inputs(n, &n->voice[i], inputs[count]);
-            slots[count++] = (uint8_t)i;
+        if (i < n->n_used && n->voice[n->list[i]].fresh) {
+            take_inputs(n, &n->voice[n->list[i]], inputs[count]);
+            slots[count++] = n->list[i];
         }
     }
 }
@@ -146,13 +150,13 @@ void tb_neural_finish(struct tb_neural *n)
 static void begin_frame(struct tb_neural *n)
 {
     n->n_queue = n->at_queue = 0;
-    for (unsigned i = 0; i < TB_NEURAL_VOICES && n->n_used > 0; i++) {
-        struct tb_neural_voice *v = &n->voice[i];
-        if (!v->used || v->fresh)
+    for (unsigned i = 0; i < n->n_used; i++) {
+        struct tb_neural_voice *v = &n->voice[n->list[i]];
+        if (v->fresh)
             continue;
         v->decoding = true;
         take_inputs(n, v, n->inputs[n->n_queue]);
-        n->queue[n->n_queue++] = (uint8_t)i;
+        n->queue[n->n_queue++] = n->list[i];
     }
     uint64_t cost = 0;
     for (unsigned at = 0; at < n->n_queue; at += TB_NN_MAX_BATCH) {
@@ -169,9 +173,9 @@ void tb_neural_turn(struct tb_neural *n)
     tb_neural_finish(n);
     if (n->blend)
         tb_neural_finish(n->blend);
-    for (unsigned i = 0; i < TB_NEURAL_VOICES && n->n_used > 0; i++)
-        if (n->voice[i].used && n->voice[i].primed)
-            tb_neural_apply(n, &n->voice[i]);
+    for (unsigned i = 0; i < n->n_used; i++)
+        if (n->voice[n->list[i]].primed)
+            tb_neural_apply(n, &n->voice[n->list[i]]);
     begin_frame(n);
 }
 

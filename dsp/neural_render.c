@@ -57,8 +57,8 @@ static void render_voice(struct tb_neural *n, struct tb_neural_voice *v, const f
 
 static void advance_voices(struct tb_neural *n, uint32_t count)
 {
-    for (unsigned i = 0; i < TB_NEURAL_VOICES; i++) {
-        struct tb_neural_voice *v = &n->voice[i];
+    for (unsigned i = 0; i < n->n_used; i++) {
+        struct tb_neural_voice *v = &n->voice[n->list[i]];
         v->f0_hz += v->f0_inc * (float)count;
         v->gain += v->gain_inc * (float)count;
     }
@@ -69,9 +69,8 @@ static void render_part(struct tb_neural *n, float *out, uint32_t count)
 {
     float weight[TB_SLICE];
     tb_frame_weights(n->levels, n->pos, n->hop, weight, count);
-    for (unsigned i = 0; i < TB_NEURAL_VOICES && n->n_used > 0; i++)
-        if (n->voice[i].used)
-            render_voice(n, &n->voice[i], weight, out, count);
+    for (unsigned i = 0; i < n->n_used; i++)
+        render_voice(n, &n->voice[n->list[i]], weight, out, count);
 }
 
 static void render_voices(struct tb_neural *n, float *out, uint32_t count)
@@ -80,7 +79,6 @@ static void render_voices(struct tb_neural *n, float *out, uint32_t count)
         if (n->n_used > 0)
             tb_neural_fm_render(n, out, count);
         n->pos += (float)count;
-        advance_voices(n, count);
         return;
     }
     while (count > 0) {

@@ -84,7 +84,6 @@ static struct tb_neural *instrument(const struct size *s)
         .low_hz = 50,
         .high_hz = 2000,
         .low_db = -80,
-        .hearing = {.n_fft = 2048, .gate_db = -60, .floor_db = -80},
         .n_harmonics = 100,
         .n_bands = 65,
         .n_tables = TABLES,

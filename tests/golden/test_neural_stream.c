@@ -89,7 +89,6 @@ static struct tb_neural_spec spec_of(const struct net *net, enum tb_family famil
         .low_hz = 50,
         .high_hz = 2000,
         .low_db = -80,
-        .hearing = {.n_fft = 2048, .gate_db = -60, .floor_db = -80},
         .n_harmonics = HARMONICS,
         .n_bands = 65,
         .curve = {.scale = 2, .power = 2.302585093F, .floor = 1e-7F},

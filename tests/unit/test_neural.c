@@ -344,6 +344,33 @@ static void voices_are_shed_near_the_deadline(void **state)
     fixture_free(&f);
 }
 
+/* The engine works in slices of its own, so blocks of any length give the same samples. */
+static void the_block_size_changes_nothing(void **state)
+{
+    (void)state;
+    static const uint32_t blocks[] = {64, 17, 2048};
+    for (int i = 0; i < N_FAMILIES; i++) {
+        static float first[14400];
+        for (int b = 0; b < 3; b++) {
+            struct fixture f;
+            scene_open(&f, families[i], 3, NULL);
+            f.block = blocks[b];
+            fixture_on(&f, 50, 100);
+            fixture_render(&f, 4807);
+            fixture_on(&f, 57, 60);
+            fixture_param(&f, TB_P_NEURAL_PITCH, 3);
+            fixture_render(&f, 4801);
+            fixture_off(&f, 50);
+            fixture_render(&f, 4792);
+            if (b == 0)
+                memcpy(first, f.left, sizeof first);
+            for (int k = 0; k < 14400; k++) /* but for the rounding of a sum */
+                assert_true(fabsf(f.left[k] - first[k]) < 1e-5F);
+            fixture_free(&f);
+        }
+    }
+}
+
 static void wrong_instruments_are_refused(void **state)
 {
     (void)state;
@@ -400,6 +427,7 @@ int main(void)
         cmocka_unit_test(mono_notes_are_tied_or_struck),
         cmocka_unit_test(a_flood_of_notes_is_survived),
         cmocka_unit_test(voices_are_shed_near_the_deadline),
+        cmocka_unit_test(the_block_size_changes_nothing),
         cmocka_unit_test(wrong_instruments_are_refused),
         cmocka_unit_test(costs_are_measured),
     };
