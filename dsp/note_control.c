@@ -6,7 +6,7 @@
 #define RELEASE_DB 60.0F      /* that release_s speaks of */
 #define ONSET_S 0.001F        /* in which a voice comes in, whatever the network says */
 #define GUARD_DB 24.0F        /* above TB_NOTE_SILENT_DB the gain is 1 */
-#define DEEPEST_DB -200.0F    /* of an envelope */
+#define DEEPEST_DB (-200.0F)  /* of an envelope */
 #define VIBRATO_FADE_S 0.5F   /* after its delay */
 #define VELOCITY_FALL_S 0.25F /* TB_NEURAL_RELEASE_S */
 

@@ -58,7 +58,7 @@ struct tb_note_envelope {
     float level_db; /* afterwards */
 };
 
-#define TB_NOTE_SILENT_DB -72.0F /* a released note is over */
+#define TB_NOTE_SILENT_DB (-72.0F) /* a released note is over */
 
 struct tb_note {
     struct tb_note_envelope envelope;
