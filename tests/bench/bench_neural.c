@@ -193,9 +193,10 @@ int main(int argc, char **argv)
     uint32_t seed = 1;
     for (int i = 0; i < IMPULSE; i++)
         impulse[i] = i ? 0.3F * net_noise(&seed) * expf(-(float)i / 4000) : 1;
-    for (int i = 0; i < TABLES * TABLE; i++)
-        tables[i] =
-            sinf(2 * (float)M_PI * (float)(i % TABLE) / (TABLE - 1) * (float)(1 + i / TABLE));
+    for (int table = 0; table < TABLES; table++)
+        for (int i = 0; i < TABLE; i++)
+            tables[table * TABLE + i] =
+                sinf(2 * (float)M_PI * (float)(i * (table + 1)) / (TABLE - 1));
     printf("{\"bench\": \"neural\", \"cpu\": \"%s\", \"block\": %d, \"rate_hz\": %.0f, "
            "\"deadline_us\": %.1f, \"results\": [\n",
            tb_cpu_name(tb_cpu_resolve(TB_CPU_BEST)), BLOCK, (double)RATE_HZ, BLOCK_US);
