@@ -30,7 +30,8 @@ def write_model(path, width=16, seed=1, layers=3, **metadata):
     header, values, at = {"__metadata__": {
         "family": "hpn", "name": "Test", "sample_rate": "16000", "hop": "64", "width": str(width),
         "n_harmonics": "20", "n_bands": "17", "loudness_kind": "magenta_v2",
-        "loudness_n_fft": "512", "loudness_reference_db": "20", "analysis": "causal 1, ahead 4", "pitch_low_hz": "200",
+        "loudness_n_fft": "512", "loudness_reference_db": "20",
+        "analysis": "causal 1, ahead 4", "pitch_low_hz": "200",
         "pitch_high_hz": "800", "loudness_low_db": "-60", "loudness_high_db": "-10",
         "in_layers": str(layers), "out_layers": str(layers)} | metadata}, [], 0
     for name, shape in tensors_of(width, 20, 17, layers).items():

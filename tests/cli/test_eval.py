@@ -133,7 +133,8 @@ class TestEval(Folder):
         for i, note in enumerate(("A4", "B4", "C5", "D5", "E5", "F5", "G5", "A5", "G4", "F4")):
             with wave.open(os.path.join(sounds, f"{name}_{note}.wav"), "wb") as f:
                 f.setparams((1, 2, 16000, 0, "NONE", ""))
-                hz = 440 * 2 ** ((("C.D.EF.G.A.B".index(note[0]) - 9) + 12 * int(note[1]) - 48) / 12)
+                key = "C.D.EF.G.A.B".index(note[0]) + 12 * int(note[1])
+                hz = 440 * 2 ** ((key - 57) / 12)
                 f.writeframes(b"".join(struct.pack("<h", int(
                     9000 * math.sin(math.pi * t / 96000) * sum(
                         math.sin(2 * math.pi * hz * k * t / 16000) / k for k in (1, 2, 3))))
