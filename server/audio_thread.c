@@ -285,6 +285,9 @@ static void report(struct tb_audio_thread *t, uint32_t n, float load)
     atomic_fetch_add_explicit(&a->heartbeat, 1, memory_order_relaxed);
     struct tb_frame frame = {0};
     tb_engine_telemetry(t->engine, &frame);
+    struct tb_engine_heard heard;
+    tb_engine_heard(t->engine, &heard);
+    atomic_store_explicit(&a->input_open, heard.open, memory_order_relaxed);
     atomic_store_explicit(&a->input_f0_hz, frame.neural.input_f0_hz, memory_order_relaxed);
     atomic_store_explicit(&a->input_confidence, frame.neural.confidence, memory_order_relaxed);
     atomic_store_explicit(&a->input_level_db, frame.neural.input_db, memory_order_relaxed);

@@ -7,6 +7,7 @@
 #include "server/log.h"
 #include "server/midi_in.h"
 #include "server/notify.h"
+#include "server/pitch_midi.h"
 #include "server/program_loader.h"
 #include "server/realtime.h"
 #include "server/supervise.h"
@@ -34,6 +35,7 @@ struct serve {
     int shm_fd, signal_fd;
     struct tb_keeper *keeper;
     struct tb_midi_in *midi;
+    struct tb_pitch_midi *pitch_midi; /* NULL: not wanted */
     struct tb_supervisor supervisor;
     void *payload; /* [TB_LINK_MAX] */
     uint64_t watchdog_ns, next_watchdog_ns, heartbeat;
@@ -383,6 +385,10 @@ static int start(struct serve *s, struct tb_error *err)
     s->midi = tb_midi_in_start(&s->config, tb_keeper_thread(s->keeper), err);
     if (!s->midi)
         return 1;
+    if (s->config.midi_out[0])
+        s->pitch_midi = tb_pitch_midi_start(s->config.midi_out, s->shm, err);
+    if (s->config.midi_out[0] && !s->pitch_midi)
+        return 1;
     s->watchdog_ns = tb_notify_watchdog_ns();
     return 0;
 }
@@ -403,6 +409,7 @@ static void stop(struct serve *s)
     tb_supervisor_begin_stop(&s->supervisor);
     if (s->midi)
         tb_midi_in_stop(s->midi);
+    tb_pitch_midi_stop(s->pitch_midi);
     if (s->keeper) {
         tb_realtime_guard(0);
         tb_keeper_stop(s->keeper);

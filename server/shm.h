@@ -52,6 +52,7 @@ struct tb_audio_state {
     _Atomic uint64_t midi_events;
     _Atomic uint32_t has_input;    /* 1: the device hears something */
     _Atomic uint64_t input_frames; /* heard since start, microphones included */
+    _Atomic uint32_t input_open;   /* 1: louder than the gate */
     _Atomic float input_f0_hz, input_confidence, input_level_db; /* as struct tb_engine_heard */
     _Atomic uint32_t text_version; /* odd while the texts are being written */
     char device[64];               /* "null", "hw:1,0" */

@@ -2,16 +2,24 @@
 // A browser's microphone over the WebSocket: heard at its pitch whatever its rate, one at a time,
 // and nothing but that gets in.
 import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Daemon, Socket, frame, sleep } from './lib.mjs';
 
-const d = new Daemon();
+const folder = mkdtempSync(join(tmpdir(), 'timbred-midi-'));
+const midi = join(folder, 'out.mid');
+const d = new Daemon([`--midi.out=${midi}`]);
 let reader;
 before(async () => {
     await d.start();
     reader = (await d.api('POST', '/tokens', { role: 'read', label: 'r' })).json.token;
 });
-after(() => d.end());
+after(async () => {
+    await d.end();
+    rmSync(folder, { recursive: true });
+});
 
 const input = async () => (await d.api('GET', '/status')).json.audio.input;
 
@@ -70,6 +78,12 @@ test('heard at its pitch, whatever its rate', async () => {
         assert.ok(now.level_db > -25 && now.level_db < 0 && now.confidence > 0.9);
         await singing;
     }
+    const notes = [...readFileSync(midi)];
+    for (const key of [69, 64, 57, 74, 81, 60])
+        assert.ok(
+            notes.some((byte, i) => byte === 0x90 && notes[i + 1] === key),
+            `midi.out has key ${key}`,
+        );
     for (let i = 0; i < 40 && (await input()).f0_hz > 0; i++) await sleep(50);
     assert.equal((await input()).f0_hz, 0, 'nothing comes: silence');
     assert.equal((await c.ask({ type: 'input', on: false })).type, 'ack');
