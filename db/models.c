@@ -212,9 +212,14 @@ static const char *list_sql(const struct tb_model_query *query)
     return query->sort ? NULL : query->descending ? orders[0].down : orders[0].up;
 }
 
+struct page {
+    void *array;
+    size_t n, total;
+};
+
 static enum tb_status collect(struct tb_store *store, sqlite3_stmt *stmt,
-                              const struct tb_model_query *query, void **array, size_t *n,
-                              size_t *total, struct tb_error *err)
+                              const struct tb_model_query *query, struct page *page,
+                              struct tb_error *err)
 {
     enum tb_status status;
     while ((status = tb_db_step(store, stmt, err)) == TB_OK) {
@@ -223,11 +228,11 @@ static enum tb_status collect(struct tb_store *store, sqlite3_stmt *stmt,
         if ((query->family && strcmp(query->family, model.family) != 0) ||
             !matches(&model, query->text))
             continue;
-        bool wanted = *total >= query->offset && (query->limit == 0 || *n < query->limit);
-        ++*total;
+        bool wanted = page->total >= query->offset && (query->limit == 0 || page->n < query->limit);
+        page->total++;
         if (!wanted)
             continue;
-        struct tb_model *room = tb_db_append(array, n, sizeof model);
+        struct tb_model *room = tb_db_append(&page->array, &page->n, sizeof model);
         if (!room)
             return tb_fail(err, TB_ENOMEM, "no memory for the models");
         *room = model;
@@ -239,8 +244,7 @@ enum tb_status tb_model_list(struct tb_store *store, const struct tb_model_query
                              struct tb_model **models, size_t *n, size_t *total,
                              struct tb_error *err)
 {
-    void *array = NULL;
-    size_t all = 0;
+    struct page page = {0};
     const char *sql = list_sql(query);
     *models = NULL;
     *n = 0;
@@ -249,15 +253,15 @@ enum tb_status tb_model_list(struct tb_store *store, const struct tb_model_query
     sqlite3_stmt *stmt = tb_db_prepare(store, sql, err);
     if (!stmt)
         return tb_db_failed(store);
-    enum tb_status status = collect(store, stmt, query, &array, n, &all, err);
+    enum tb_status status = collect(store, stmt, query, &page, err);
     (void)sqlite3_reset(stmt);
     if (status) {
-        free(array);
-        *n = 0;
+        free(page.array);
         return status;
     }
     if (total)
-        *total = all;
-    *models = array;
+        *total = page.total;
+    *models = page.array;
+    *n = page.n;
     return TB_OK;
 }

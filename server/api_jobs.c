@@ -39,32 +39,24 @@ static enum tb_status resolve_patch(struct tb_store *store, json_t *spec,
     return status;
 }
 
-/* "model": a uuid, or null for plain FM. Its file is opened for the job. */
-static enum tb_status resolve_model(struct tb_web *web, struct tb_store *store, json_t *spec,
-                                    const struct tb_model_ref *of_patch, int slot,
-                                    struct tb_job *job, struct tb_error *err)
+/* "model": a uuid, or null for plain FM; else of_patch. TB_OK with a uuid of "": none. */
+static enum tb_status find_model(struct tb_store *store, const json_t *spec, const char *key,
+                                 const struct tb_model_ref *of_patch, struct tb_model *model,
+                                 struct tb_error *err)
 {
-    const char *const key = slot ? "model_b" : "model";
     const json_t *given = json_object_get(spec, key);
-    struct tb_model model;
-    enum tb_status status = TB_OK;
+    char uuid[TB_UUID] = "";
+    model->uuid[0] = '\0';
     if (json_is_null(given) || (!given && !of_patch->uuid[0]))
         return TB_OK;
-    if (given) {
-        char uuid[TB_UUID] = "";
-        status = tb_json_text(spec, key, uuid, sizeof uuid, err);
-        if (status == TB_OK)
-            status = tb_model_read(store, uuid, &model, err);
-    } else {
-        status = tb_model_find(store, of_patch, &model, err);
-        if (status == TB_ENOTFOUND)
-            status = err->status = TB_ECONFLICT;
-    }
-    if (status != TB_OK)
-        return status;
-    job->models[slot] = tb_models_open(web, &model, err);
-    job->has_model[slot] = job->models[slot] >= 0;
-    return job->has_model[slot] ? TB_OK : err->status;
+    enum tb_status status = given ? tb_json_text(spec, key, uuid, sizeof uuid, err) : TB_OK;
+    if (status == TB_OK && given)
+        return tb_model_read(store, uuid, model, err);
+    if (status == TB_OK)
+        status = tb_model_find(store, of_patch, model, err);
+    if (status == TB_ENOTFOUND) /* the patch is there, its model is not */
+        status = err->status = TB_ECONFLICT;
+    return status;
 }
 
 /* The reading connection is opened for this: workers have none. */
@@ -76,8 +68,15 @@ static enum tb_status resolve(struct tb_web *web, json_t *spec, struct tb_job *j
     if (!store)
         return err->status;
     enum tb_status status = resolve_patch(store, spec, models, err);
-    for (int i = 0; i < 2 && status == TB_OK; i++)
-        status = resolve_model(web, store, spec, &models[i], i, job, err);
+    for (int i = 0; i < 2 && status == TB_OK; i++) {
+        struct tb_model model;
+        status = find_model(store, spec, i ? "model_b" : "model", &models[i], &model, err);
+        if (status != TB_OK || !model.uuid[0])
+            continue;
+        job->models[i] = tb_models_open(web, &model, err); /* for the job */
+        job->has_model[i] = job->models[i] >= 0;
+        status = job->has_model[i] ? TB_OK : err->status;
+    }
     tb_store_close(store);
     return status;
 }

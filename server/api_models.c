@@ -99,15 +99,15 @@ static void store_upload(struct tb_request *request)
 {
     struct tb_upload *upload = request->upload;
     struct tb_error err;
-    enum tb_models_added added;
-    bool replace = tb_query(request, "replace") != NULL;
-    if (tb_models_add(request->web, request->store, &upload->model, upload->path, replace,
-                      &request->effect, &added, &err) != TB_OK) {
+    struct tb_models_addition addition = {.model = &upload->model,
+                                          .path = upload->path,
+                                          .replace = tb_query(request, "replace") != NULL};
+    if (tb_models_add(request->web, request->store, &addition, &request->effect, &err) != TB_OK) {
         tb_upload_answer(request, &err);
         end_upload(request);
         return;
     }
-    answer_model(request, added == TB_MODELS_THERE ? 200 : 201, &upload->model);
+    answer_model(request, addition.added == TB_MODELS_THERE ? 200 : 201, &upload->model);
     (void)snprintf(request->reply.location, sizeof request->reply.location, TB_API "/models/%s",
                    upload->model.uuid);
     end_upload(request);

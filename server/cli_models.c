@@ -93,7 +93,8 @@ enum tb_status tb_cli_model_find(struct tb_cli *cli, const char *name, json_t **
         return s;
     json_array_foreach(json_object_get(list, "items"), i, item)
     {
-        if (strcmp(text_of(item, "uuid"), name) != 0 && strcasecmp(text_of(item, "name"), name))
+        if (strcmp(text_of(item, "uuid"), name) != 0 &&
+            strcasecmp(text_of(item, "name"), name) != 0)
             continue;
         if (n++ == 0)
             *model = json_incref(item);

@@ -185,23 +185,35 @@ static enum tb_status check_place(const struct tb_model *there, const struct tb_
     return TB_OK;
 }
 
-enum tb_status tb_models_add(struct tb_web *web, struct tb_store *store, struct tb_model *model,
-                             char *path, bool replace, struct tb_effect *effect,
-                             enum tb_models_added *added, struct tb_error *err)
+/* The same weights are there already, and need no second row. */
+static bool is_there(struct tb_store *store, const struct tb_model *model, struct tb_model *there,
+                     enum tb_status *status, struct tb_error *err)
 {
-    const char *directory = web->config.state_dir;
-    struct tb_model there;
     struct tb_model_ref same = {0};
     memcpy(same.sha256, model->sha256, sizeof same.sha256);
-    enum tb_status status = tb_model_find(store, &same, &there, err);
-    if (status == TB_OK && !(model->factory[0] && strcmp(there.factory, model->factory) != 0)) {
+    *status = tb_model_find(store, &same, there, err);
+    bool moves = model->factory[0] && strcmp(there->factory, model->factory) != 0;
+    if (*status == TB_OK && !moves)
+        return true;
+    if (*status == TB_ENOTFOUND)
+        *status = TB_OK;
+    return false;
+}
+
+enum tb_status tb_models_add(struct tb_web *web, struct tb_store *store,
+                             struct tb_models_addition *addition, struct tb_effect *effect,
+                             struct tb_error *err)
+{
+    const char *directory = web->config.state_dir;
+    struct tb_model there, *model = addition->model;
+    enum tb_status status;
+    addition->added = TB_MODELS_THERE;
+    if (is_there(store, model, &there, &status, err)) {
         *model = there;
-        *added = TB_MODELS_THERE;
         return TB_OK;
     }
-    if (status != TB_OK && status != TB_ENOTFOUND)
-        return status;
-    status = forget_file(store, model, err);
+    if (status == TB_OK)
+        status = forget_file(store, model, err);
     if (status != TB_OK)
         return status;
     status = tb_model_read(store, model->uuid, &there, err);
@@ -209,19 +221,19 @@ enum tb_status tb_models_add(struct tb_web *web, struct tb_store *store, struct 
     if (status == TB_ENOTFOUND)
         status = TB_OK;
     if (known)
-        status = check_place(&there, model, replace, err);
-    if (status == TB_OK && path[0])
-        status = tb_model_files_keep(directory, path, model->sha256, err);
+        status = check_place(&there, model, addition->replace, err);
+    if (status == TB_OK && addition->path[0])
+        status = tb_model_files_keep(directory, addition->path, model->sha256, err);
     if (status != TB_OK)
         return status;
-    path[0] = '\0'; /* the file has its name */
+    addition->path[0] = '\0';
     name_effect(effect, TB_EFFECT_MODEL_ADDED, model);
     if (known && !there.factory[0] &&
         (model->factory[0] || strcmp(there.sha256, model->sha256) != 0)) {
         memcpy(effect->replaced, there.sha256, sizeof effect->replaced);
         tb_model_files_set_aside(directory, there.sha256);
     }
-    *added = known ? TB_MODELS_REPLACED : TB_MODELS_NEW;
+    addition->added = known ? TB_MODELS_REPLACED : TB_MODELS_NEW;
     model->created = known ? there.created : 0;
     return known ? tb_model_replace(store, model, err) : tb_model_add(store, model, err);
 }

@@ -28,12 +28,16 @@ enum tb_status tb_models_check(struct tb_models *models, int fd, const char *shi
 int tb_models_open(struct tb_web *web, const struct tb_model *model, struct tb_error *err);
 
 enum tb_models_added { TB_MODELS_THERE, TB_MODELS_NEW, TB_MODELS_REPLACED };
-/* Store thread, inside a savepoint. Registers a checked model whose file is at path ("": where it
- * belongs already). Another version of a uuid is TB_ECONFLICT unless replace. *model becomes what
- * is stored; *effect is to be applied, or undone. */
-enum tb_status tb_models_add(struct tb_web *web, struct tb_store *store, struct tb_model *model,
-                             char *path, bool replace, struct tb_effect *effect,
-                             enum tb_models_added *added, struct tb_error *err);
+struct tb_models_addition {
+    struct tb_model *model; /* checked; becomes what is stored */
+    char *path;             /* of its file, "" where it belongs already; "" once it is moved */
+    bool replace;           /* another version of the uuid, else that is TB_ECONFLICT */
+    enum tb_models_added added;
+};
+/* Store thread, inside a savepoint. Registers a model; *effect is to be applied, or undone. */
+enum tb_status tb_models_add(struct tb_web *web, struct tb_store *store,
+                             struct tb_models_addition *addition, struct tb_effect *effect,
+                             struct tb_error *err);
 /* The same for its end. TB_ECONFLICT for a factory model. */
 enum tb_status tb_models_remove(struct tb_web *web, struct tb_store *store, const char *uuid,
                                 struct tb_effect *effect, struct tb_error *err);

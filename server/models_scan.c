@@ -38,11 +38,11 @@ static enum tb_status add(struct tb_web *web, struct tb_store *store, void *cont
                           struct tb_effect *effect, struct tb_error *err)
 {
     struct addition *a = context;
-    enum tb_models_added added;
     char path[TB_MODEL_PATH] = "";
+    struct tb_models_addition addition = {.model = &a->model, .path = path, .replace = true};
     if (a->remeasured)
         return tb_model_replace(store, &a->model, err);
-    enum tb_status status = tb_models_add(web, store, &a->model, path, true, effect, &added, err);
+    enum tb_status status = tb_models_add(web, store, &addition, effect, err);
     if (status == TB_OK && a->model.factory[0])
         status = tb_neural_patch_install(store, &a->model, err);
     return status;

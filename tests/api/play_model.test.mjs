@@ -199,7 +199,10 @@ test('a recording plays a model', async () => {
         [Buffer.alloc((8 << 20) + 1).toString('base64'), 413],
     ])
         assert.equal((await render({ input })).status, status, String(input).slice(0, 9));
-    assert.equal((await render({ model: null, input: tone(330, 0.1).toString('base64') })).status, 400);
+    assert.equal(
+        (await render({ model: null, input: tone(330, 0.1).toString('base64') })).status,
+        400,
+    );
 });
 
 test('it sounds, and goes on when the web role is killed', async () => {
