@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The ALSA path against a real server with a real clock: jackd's dummy driver behind ALSA's jack
-plugin. Plays, at the right pitch and pace; hears itself; counts xruns; survives kill -9 of the server and is
-back within a second of its return."""
+plugin. Plays, at the right pitch and pace; hears itself; counts xruns; survives kill -9 of the
+server and is back within a second of its return."""
 import glob
 import math
 import os
