@@ -139,6 +139,16 @@ export function modelTests() {
         await page.waitForFunction(
             () => document.querySelector('.transfer .segment.on')?.textContent === 'input',
         );
+        await page.click('text=Use this microphone');
+        const heard = async () => (await daemon.api('GET', '/status')).audio.input;
+        let pitch = 0;
+        for (let i = 0; i < 60 && Math.abs(pitch - 400) > 10; i++) {
+            await page.waitForTimeout(50);
+            pitch = (await heard()).f0_hz;
+        }
+        assert.ok(Math.abs(pitch - 400) <= 10, `the beep of 400 Hz is heard at ${pitch} Hz`);
+        await page.click('text=This microphone plays');
+        await page.waitForSelector('text=Use this microphone');
         await range(page, 'transfer.gate').focus();
         await page.keyboard.press('End');
         await page.waitForTimeout(200);

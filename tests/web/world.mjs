@@ -16,7 +16,12 @@ export async function begin() {
         '--models.zoo=/nonexistent',
     ]);
     await world.daemon.start();
-    world.browser = await launch(`--host-resolver-rules=MAP ${LAN_NAME} 127.0.0.1`);
+    // The browser's own microphone for tests beeps at 400 Hz.
+    world.browser = await launch(
+        `--host-resolver-rules=MAP ${LAN_NAME} 127.0.0.1`,
+        '--use-fake-ui-for-media-stream',
+        '--use-fake-device-for-media-stream',
+    );
 }
 
 export async function end() {

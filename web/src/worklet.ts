@@ -7,7 +7,10 @@ declare const sampleRate: number;
 declare class AudioWorkletProcessor {
     readonly port: MessagePort;
 }
-declare function registerProcessor(name: string, type: new () => AudioWorkletProcessor): void;
+declare function registerProcessor(
+    name: string,
+    type: new (options: { processorOptions: { frames: number } }) => AudioWorkletProcessor,
+): void;
 
 const REPORT_BLOCKS = 375; // about once a second
 
@@ -32,4 +35,26 @@ class ListenProcessor extends AudioWorkletProcessor {
     }
 }
 
+/** Gathers what the microphone hears into packets. */
+class MicrophoneProcessor extends AudioWorkletProcessor {
+    private packet: Float32Array;
+    private length = 0;
+
+    constructor({ processorOptions }: { processorOptions: { frames: number } }) {
+        super();
+        this.packet = new Float32Array(processorOptions.frames);
+    }
+
+    process(inputs: Float32Array[][]): boolean {
+        for (const sample of inputs[0]?.[0] ?? []) {
+            this.packet[this.length++] = sample;
+            if (this.length < this.packet.length) continue;
+            this.port.postMessage(this.packet);
+            this.length = 0;
+        }
+        return true;
+    }
+}
+
+registerProcessor('timbred-microphone', MicrophoneProcessor);
 registerProcessor('timbred-listen', ListenProcessor);

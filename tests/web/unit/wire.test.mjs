@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { load } from './load.mjs';
 
-const { decodeFrame } = await load('core/wire');
+const { decodeFrame, encodeMicrophone } = await load('core/wire');
 
 function head(bytes, kind, count, sequence, version = 1) {
     const buffer = Buffer.alloc(bytes);
@@ -102,6 +102,17 @@ test('neural: what a network says, its lists one after another', () => {
     assert.deepEqual(
         [...frame.tables],
         [3, 4].map((v) => Math.fround(v / 255)),
+    );
+});
+
+test('a microphone: head, rate, clipped samples', () => {
+    const made = Buffer.from(encodeMicrophone(Float32Array.from([0, 1, -2, 0.5]), 44100, 7));
+    assert.equal(made.length, 24);
+    assert.deepEqual([made[0], made[1], made.readUInt16LE(2), made.readUInt32LE(4)], [16, 1, 4, 7]);
+    assert.equal(made.readUInt32LE(8), 44100);
+    assert.deepEqual(
+        [16, 18, 20, 22].map((at) => made.readInt16LE(at)),
+        [0, 32767, -32767, 16384],
     );
 });
 

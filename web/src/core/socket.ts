@@ -55,6 +55,10 @@ export class Socket {
         return true;
     }
 
+    sendBytes(data: ArrayBuffer): void {
+        if (this.welcomed) this.socket?.send(data);
+    }
+
     private dial(): void {
         clearTimeout(this.retry);
         this.drop();

@@ -177,6 +177,11 @@ export function command(message: Message): boolean {
     return socket.send(message);
 }
 
+/** A binary message; lost without a word where there is no connection. */
+export function sendBytes(data: ArrayBuffer): void {
+    socket.sendBytes(data);
+}
+
 function takeState(state: Partial<State>): void {
     batch(() => {
         if (state.patch !== undefined) patch.value = state.patch;

@@ -13,6 +13,8 @@ const POINT_BYTES = 8;
 const PCM_BYTES = 24;
 const SCOPE_BYTES = 16;
 const NEURAL_BYTES = 32;
+const KIND_MICROPHONE = 16;
+const MICROPHONE_BYTES = 16;
 
 /** By the number that telemetry gives them. */
 export const FAMILIES = ['fm', 'hpn', 'wavetable', 'ddx7', 'fm_envelope'] as const;
@@ -185,4 +187,24 @@ function neural(view: DataView): Neural | null {
         bands: take(counts[1]),
         tables: take(counts[2]),
     };
+}
+
+/** What this browser's microphone heard, to the server; samples in -1..1. */
+export function encodeMicrophone(
+    samples: Float32Array,
+    rateHz: number,
+    sequence: number,
+): ArrayBuffer {
+    const buffer = new ArrayBuffer(MICROPHONE_BYTES + 2 * samples.length);
+    const view = new DataView(buffer);
+    view.setUint8(0, KIND_MICROPHONE);
+    view.setUint8(1, VERSION);
+    view.setUint16(2, samples.length, true);
+    view.setUint32(4, sequence, true);
+    view.setUint32(8, rateHz, true);
+    samples.forEach((v, i) => {
+        const clipped = Math.max(-1, Math.min(1, v));
+        view.setInt16(MICROPHONE_BYTES + 2 * i, Math.round(clipped * 32767), true);
+    });
+    return buffer;
 }

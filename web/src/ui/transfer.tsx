@@ -5,10 +5,12 @@ import { useEffect } from 'preact/hooks';
 import * as api from '../core/api';
 import type { Section } from '../core/layout';
 import { live } from '../core/live';
+import * as mic from '../core/microphone';
 import { nearestNote, noteName } from '../core/pitch';
 import { attempt, role, status, value } from '../core/store';
 import { Control } from './control';
 import type { AudioDevice } from './device';
+import { Icon } from './icons';
 import { CurvesNow } from './neural';
 import { Picture, type Draw } from './picture';
 import { color, faint } from './theme';
@@ -98,6 +100,21 @@ function Listening() {
                             ))}
                     </select>
                 </label>
+            )}
+            {mic.allowed ? (
+                <button
+                    type="button"
+                    class="small"
+                    aria-pressed={mic.microphone.value}
+                    onClick={mic.toggle}
+                >
+                    <Icon name="mic" />
+                    {mic.microphone.value ? 'This microphone plays' : 'Use this microphone'}
+                </button>
+            ) : (
+                <p class="hint">
+                    A browser gives its microphone to https and localhost only, so not to this page.
+                </p>
             )}
             <p class="hint">
                 {input?.text || 'Choose “input”, then sing or play into the device’s sound card.'}
