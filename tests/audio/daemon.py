@@ -93,8 +93,17 @@ class Daemon:
             return f.read()
 
     def children(self):
+        """Living web roles: neither jobs nor what waits to be reaped, which has no command line."""
         with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as f:
-            return [int(pid) for pid in f.read().split()]
+            return [int(pid) for pid in f.read().split() if self.is_web(pid)]
+
+    @staticmethod
+    def is_web(pid):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                return b"--role=web" in f.read()
+        except OSError:
+            return False
 
     def memory_kb(self, field="VmRSS"):
         with open(f"/proc/{self.pid}/status", encoding="ascii") as f:
@@ -106,7 +115,7 @@ class Daemon:
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            self.status_code = self.process.wait(5)
+            self.status_code = self.process.wait(4 * PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
