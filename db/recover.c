@@ -236,8 +236,8 @@ static bool is_missing(const struct tb_store *store)
     return stat(store->path, &st) != 0 || st.st_size == 0;
 }
 
-/* An empty file without the marker is what a first start leaves that was killed at once: nothing has
- * been acknowledged, nothing is damaged. */
+/* An empty file without the marker is what a first start leaves that was killed at once: nothing
+ * has been acknowledged, nothing is damaged. */
 static enum tb_status drop_unborn(const struct tb_store *store, struct tb_error *err)
 {
     static const char *const ends[] = {"", "-wal", "-shm"};

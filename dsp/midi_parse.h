@@ -47,8 +47,8 @@ struct tb_midi_parser {
     size_t sysex_max, n_sysex;
     bool waiting; /* a coarse value waits for the fine one that has always followed it */
     uint8_t wait_channel, wait_controller;
-    uint32_t rubbish;  /* bytes that made no sense, since init */
-    uint32_t too_long; /* system exclusive messages longer than sysex_max, since init */
+    uint32_t rubbish;             /* bytes that made no sense, since init */
+    uint32_t too_long;            /* system exclusive messages longer than sysex_max, since init */
     uint8_t mpe_lower, mpe_upper; /* member channels of the zones, from RPN 6 */
     struct tb_midi_channel channels[16];
 };

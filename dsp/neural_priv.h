@@ -106,7 +106,7 @@ struct tb_neural {
     float power[TB_SYNTH_MAX_HARMONICS];  /* (k + 1)^(1 + stretch) */
     float *sum;                           /* [TB_SLICE][TB_LANES] */
     struct tb_neural_voice *voice;        /* [TB_NEURAL_VOICES] */
-    uint8_t list[TB_NEURAL_VOICES]; /* the voices in use; others are not even looked at */
+    uint8_t list[TB_NEURAL_VOICES];       /* the voices in use; others are not even looked at */
     unsigned n_used, n_fresh;
 };
 

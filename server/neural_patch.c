@@ -29,8 +29,8 @@ static const char *place_of(const struct tb_model *model)
 }
 
 /* A data set peaks at full scale with its loudest note; an ordinary one of the shipped instruments
- * lies about 9 dB below the FM patches (measured: peaks of -30 dBFS against -21 for one key). Models
- * of envelopes have the level of their FM voice. */
+ * lies about 9 dB below the FM patches (measured: peaks of -30 dBFS against -21 for one key).
+ * Models of envelopes have the level of their FM voice. */
 static float level_of(const struct tb_model *model)
 {
     return strcmp(model->family, "fm_envelope") == 0 ? 0.0F : 9.0F;

@@ -80,9 +80,9 @@ static bool is_loopback(const char *listen)
 static enum tb_status open_parts(struct tb_web *web, struct tb_store **store, struct tb_error *err)
 {
     _Atomic uint32_t *checked = &web->shm->current.checked;
-    *store = tb_store_open(web->config.state_dir,
-                           atomic_load(checked) ? TB_STORE_RESUME : TB_STORE_WRITE, &web->report,
-                           err);
+    *store =
+        tb_store_open(web->config.state_dir,
+                      atomic_load(checked) ? TB_STORE_RESUME : TB_STORE_WRITE, &web->report, err);
     if (!*store)
         return err->status;
     atomic_store(checked, 1);

@@ -20,8 +20,8 @@ enum {
     TB_WS_PER_SECOND = 200,
     TB_WS_HELLO_S = 5,
     TB_WS_STALL_S = 10,
-    TB_WS_WAIT_S = 3,      /* who is closed after this long without reading was dropped for it */
-    TB_WS_OVERFLOW = 1013, /* close code of those for whom too many texts wait */
+    TB_WS_WAIT_S = 3,        /* who is closed after this long without reading was dropped for it */
+    TB_WS_OVERFLOW = 1013,   /* close code of those for whom too many texts wait */
     TB_WS_GENERATION = 1024, /* client numbers of one life of the web role */
 };
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes the cards of the shipped instruments, README.md, from what their files say themselves.
-usage: models/zoo/cards.py [--check]   --check: ends with 1 when README.md is not what it would write
+usage: models/zoo/cards.py [--check]
+--check: ends with 1 when README.md is not what it would write
 """
 import json
 import os
@@ -12,13 +13,17 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 README = os.path.join(HERE, "README.md")
 HEAD = """# The shipped instruments
 
-Trained weights, ready to play; every line is what the file says of itself (`timbred train` writes it). Made by `timbred train` with
-`--floor -60` (ddx7) or `-66`, clips of 1 or 2 s, a few minutes each on one thread of a shared machine; envelopes by `timbred fm-env`. Losses are of
-clips that were held back, under that floor, so comparable only within a family. Recordings are not part of this project.
+Trained weights, ready to play; every line is what the file says of itself (`timbred train` writes
+it). Made by `timbred train` with `--floor -60` (ddx7) or `-66`, clips of 1 or 2 s, a few minutes
+each on one thread of a shared machine; envelopes by `timbred fm-env`. Losses are of clips that were
+held back, under that floor, so comparable only within a family. Recordings are not part of this
+project.
 
-- **Owns** `*.safetensors` ([format](../FORMAT.md)) and this page. `cards.py` writes it again after a change.
-- **Licence** of weights: as each card says. Philharmonia Orchestra sound samples: CC BY-SA 3.0, credit in the file; the publisher forbids
-  handing out the samples themselves, as they are. Salamander piano: CC BY 3.0, Alexander Holm.
+- **Owns** `*.safetensors` ([format](../FORMAT.md)) and this page. `cards.py` writes it again after
+  a change.
+- **Licence** of weights: as each card says. Philharmonia Orchestra sound samples: CC BY-SA 3.0,
+  credit in the file; the publisher forbids handing out the samples themselves, as they are.
+  Salamander piano: CC BY 3.0, Alexander Holm.
 
 | file | family, width | parameters | bytes | pitch | data | training | licence; credit |
 |---|---|---|---|---|---|---|---|

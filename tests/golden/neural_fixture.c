@@ -149,7 +149,7 @@ void neural_model_free(struct neural_model *m)
 static void plain_outputs(struct neural_model *m, float slope)
 {
     const float middle = -0.6F * slope; /* about what loudness 0.7 gives to the hidden unit */
-    if (m->spec.n_heads == 1) { /* carriers 1 and 2 of algorithm 32 */
+    if (m->spec.n_heads == 1) {         /* carriers 1 and 2 of algorithm 32 */
         const float off = m->meta.family == TB_MODEL_DDX7 ? -30.0F : 0.0F;
         for (unsigned op = 0; op < 6; op++)
             neural_model_output(m, 0, op, off, 0);

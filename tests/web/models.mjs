@@ -33,7 +33,7 @@ const shelf = (page, text) => page.locator('.shelf > .tabs .tab', { hasText: tex
 const row = (page, name) => page.locator('.models li', { hasText: name });
 
 export function modelTests() {
-    test('a model is uploaded by the button, another by dropping it, a broken one says why', async () => {
+    test('models come by the button and by dropping, a broken one says why', async () => {
         const { daemon, page } = world;
         await shelf(page, 'Models');
         await page.waitForSelector('.models li');

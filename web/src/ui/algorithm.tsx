@@ -164,12 +164,13 @@ export function AlgorithmView({ param }: { param: Param }) {
         choosing.value = false;
     };
     void selected.value;
+    const told = algorithm ? `${number}: ${describe(algorithm)}` : OWN;
     return (
         <section class="algorithm" aria-label="Algorithm">
             <button
                 type="button"
                 class="plain diagram"
-                aria-label={`Algo ${algorithm ? `${number}: ${describe(algorithm)}` : OWN}. Choose another`}
+                aria-label={`Algo ${told}. Choose another`}
                 onClick={() => (choosing.value = true)}
             >
                 <Picture draw={draw} />

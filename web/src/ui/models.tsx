@@ -144,7 +144,8 @@ function Row({ item }: { item: Model }) {
                 <span class="names">
                     <b>{item.name}</b>
                     <small>
-                        <i class="family">{models.FAMILY_NAMES[item.family]}</i> {rangeText(item)} ·{' '}
+                        <i class="family">{models.FAMILY_NAMES[item.family]}</i>
+                        {` ${rangeText(item)} · `}
                         <span class={item.affordable ? '' : 'bad'}>{models.formatCost(item)}</span>
                     </small>
                 </span>
@@ -172,7 +173,8 @@ function facts(item: Model): [string, string][] {
         ['File', `${models.formatBytes(item.bytes)}, ${item.sha256.slice(0, 16)}…`],
         [
             'Range',
-            `${rangeText(item)} (${item.pitch.low_hz.toFixed(0)}–${item.pitch.high_hz.toFixed(0)} Hz), ` +
+            `${rangeText(item)} ` +
+                `(${item.pitch.low_hz.toFixed(0)}–${item.pitch.high_hz.toFixed(0)} Hz), ` +
                 `${item.loudness.low_db.toFixed(0)} to ${item.loudness.high_db.toFixed(0)} dB`,
         ],
         ['Trained at', `${item.sample_rate / 1000} kHz, ${item.frame_rate} frames a second`],
@@ -181,7 +183,8 @@ function facts(item: Model): [string, string][] {
             cost
                 ? `${cost.us_per_frame.toFixed(1)} µs a frame for the first voice, ` +
                   `${cost.us_per_further.toFixed(1)} for each further; ` +
-                  `${Math.floor(cost.voices)} voices, ${(100 * cost.share).toFixed(1)} % of a core each`
+                  `${Math.floor(cost.voices)} voices, ` +
+                  `${(100 * cost.share).toFixed(1)} % of a core each`
                 : 'not measured yet',
         ],
         ['Source', item.source],
