@@ -140,7 +140,7 @@ struct tb_analysis *tb_analysis_new(const struct tb_analysis_config *config, str
     }
     bool made = a && make_filter(a);
     for (unsigned i = 0; made && i < TB_ANALYSIS_N_FFTS; i++)
-        made = tb_loudness_init(&a->loudness[i], TB_ANALYSIS_MIN_FFT << i);
+        made = tb_loudness_init(&a->loudness[i], (unsigned)TB_ANALYSIS_MIN_FFT << i);
     if (!made) {
         tb_analysis_free(a);
         (void)tb_fail(err, TB_ENOMEM, "out of memory");

@@ -79,7 +79,7 @@ static bool add_spectra(struct tb_evaluation *e, const float *audio, const float
         tb_brightness_add(&e->bright, a, frames);
         tb_brightness_add(&e->reference_bright, b, frames);
         e->envelope_db += isfinite(apart) ? apart : 0;
-        e->n_envelopes += isfinite(apart);
+        e->n_envelopes += isfinite(apart) ? 1 : 0;
     }
     free(a);
     free(b);
