@@ -72,7 +72,7 @@ static void add_facet(struct terms *t, char kind, const char *text)
     term_begins(t);
     put(&t->writer, TB_TERM_FACET "\"");
     put(&t->writer, one);
-    for (int i = 0; text[i] && i < MAX_FACET; i++) {
+    for (int i = 0; i < MAX_FACET && text[i]; i++) {
         (void)snprintf(one, sizeof one, "%02x", (unsigned)tb_db_fold(text[i]));
         put(&t->writer, one);
     }

@@ -111,8 +111,9 @@ void tb_control_get_models(struct tb_control *control, bool saved, struct tb_mod
 /* What is to be sent of models: those that are missing are not. */
 void tb_control_present(const struct tb_control *control, struct tb_model_ref models[2])
 {
+    static const struct tb_model_ref none = {0};
     for (int i = 0; i < 2; i++)
-        models[i] = control->missing[i] ? (struct tb_model_ref){0} : control->models[i];
+        models[i] = control->missing[i] ? none : control->models[i];
 }
 
 bool tb_control_follows(struct tb_control *control, const char *uuid)

@@ -103,7 +103,7 @@ static struct tb_neural_spec spec_of(const struct net *net, enum tb_family famil
 static void hear(const struct net *net, const struct tb_neural_spec *spec, float *out)
 {
     static const enum tb_cpu cpus[] = {TB_CPU_PORTABLE, TB_CPU_BEST};
-    float other[SAMPLES];
+    float other[SAMPLES] = {0};
     for (int i = 0; i < 2; i++) {
         struct tb_error err = {0};
         struct tb_neural *n = tb_neural_new(spec, RATE_HZ, cpus[i], &err);
