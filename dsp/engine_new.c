@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEARING_DB -90.0F /* nothing softer has a pitch: the softest of transfer.gate */
+#define HEARING_DB (-90.0F) /* nothing softer has a pitch: the softest of transfer.gate */
 
 static enum tb_status check(const struct tb_engine_config *c, struct tb_error *err)
 {

@@ -164,14 +164,15 @@ static bool build(struct tb_learned_reverb *r, const float *taps, size_t n_taps)
 static float fall_of(const float *taps, size_t n)
 {
     enum { PIECES = 16 };
+    const size_t piece = n / PIECES;
     double x = 0, y = 0, xx = 0, xy = 0, count = 0;
     for (size_t i = 0; i < PIECES && n >= PIECES; i++) {
         double energy = 0;
-        for (size_t t = n / PIECES * i; t < n / PIECES * (i + 1); t++)
+        for (size_t t = piece * i; t < piece * (i + 1); t++)
             energy += (double)taps[t] * (double)taps[t];
         if (!(energy > 1e-20))
             continue;
-        const double at = ((double)i + 0.5) * (double)(n / PIECES), octaves = 0.5 * log2(energy);
+        const double at = ((double)i + 0.5) * (double)piece, octaves = 0.5 * log2(energy);
         x += at;
         y += octaves;
         xx += at * at;

@@ -125,7 +125,7 @@ static enum tb_status take(SNDFILE *file, const SF_INFO *info, const char *name,
     if (status == TB_OK) {
         sound->file_rate_hz = (uint32_t)info->samplerate;
         sound->channels = (uint32_t)info->channels;
-        sound->n = read_mono(file, info, sound->samples);
+        sound->n = sound->samples ? read_mono(file, info, sound->samples) : 0;
         status = sound->n > 0 ? resample(sound, rate_hz, err) : TB_OK;
     }
     if (status == TB_OK && sound->n == 0) /* the file or the converter had none */

@@ -82,9 +82,10 @@ static void publish(struct tb_mic *mic, const float *sound, long n)
 }
 
 enum tb_status tb_microphone_hear(struct tb_microphone *m, const void *data, size_t size,
-                                  uint32_t rate_hz, uint64_t now_ns, struct tb_mic *mic,
+                                  const struct tb_microphone_out *out, uint64_t now_ns,
                                   struct tb_error *err)
 {
+    const uint32_t rate_hz = out->rate_hz;
     const unsigned char *head = data;
     if (check(head, size, err) != TB_OK)
         return TB_EINVAL;
@@ -111,7 +112,7 @@ enum tb_status tb_microphone_hear(struct tb_microphone *m, const void *data, siz
         if (src_process(m->converter, &job) != 0 ||
             (job.input_frames_used == 0 && job.output_frames_gen == 0))
             break;
-        publish(mic, m->out, job.output_frames_gen);
+        publish(out->mic, m->out, job.output_frames_gen);
         job.data_in += job.input_frames_used;
         job.input_frames -= job.input_frames_used;
     }

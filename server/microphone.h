@@ -14,12 +14,17 @@ enum { TB_MICROPHONE_FRAMES = 9600, TB_MICROPHONE_HEAD = 16, TB_MICROPHONE_KIND 
 struct tb_microphone *tb_microphone_new(struct tb_error *err);
 void tb_microphone_free(struct tb_microphone *microphone); /* NULL is allowed */
 
-/* A binary message of kind 16: 8 bytes of head, u32 rate_hz, u32 reserved, count s16. Its sound is
- * written to mic, which is `client`'s, at rate_hz of the device; what comes faster than its own
- * rate allows for (half as much again, over a second) is dropped. now_ns as tb_clock_ns. TB_EINVAL
- * names the field. */
+/* Where the sound goes: memory that is the client's now, and the rate of the device. */
+struct tb_microphone_out {
+    struct tb_mic *mic;
+    uint32_t rate_hz;
+};
+
+/* A binary message of kind 16: 8 bytes of head, u32 rate_hz, u32 reserved, count s16. What comes
+ * faster than its own rate allows for (half as much again, over a second) is dropped. now_ns as
+ * tb_clock_ns. TB_EINVAL names the field. */
 enum tb_status tb_microphone_hear(struct tb_microphone *microphone, const void *data, size_t size,
-                                  uint32_t rate_hz, uint64_t now_ns, struct tb_mic *mic,
+                                  const struct tb_microphone_out *out, uint64_t now_ns,
                                   struct tb_error *err);
 
 #endif

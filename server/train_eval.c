@@ -147,7 +147,7 @@ static enum tb_status eval_model(const struct tb_args *args, struct tb_eval_sour
                                  const struct tb_play_options *options, struct tb_error *err)
 {
     const char *html = tb_args_text(args, "html", NULL);
-    struct tb_eval_result result;
+    struct tb_eval_result result = {0};
     struct tb_model model;
     if (!tb_model_open(args->operands[0], &model, err))
         return err->status;

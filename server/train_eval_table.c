@@ -86,7 +86,7 @@ static enum tb_status line_of(struct table *t, const char *folder, const char *n
 {
     char path[PATH];
     struct tb_model model;
-    struct tb_eval_result result;
+    struct tb_eval_result result = {0};
     if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
         return tb_fail(err, TB_EINVAL, "--table: the path is too long");
     if (!tb_model_open(path, &model, err))

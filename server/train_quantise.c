@@ -95,8 +95,8 @@ enum tb_status tb_train_quantize(const struct tb_args *args, struct tb_error *er
     else
         make_up_phrases(&m, &model.file->meta);
     if (s == TB_OK)
-        s = tb_quantise(&model, type_of(tb_args_text(args, "to", "int8")), m.curves, m.n, &smaller,
-                        &report, err);
+        s = tb_quantise(&model, type_of(tb_args_text(args, "to", "int8")),
+                        &(struct tb_curves){m.curves, m.n}, &smaller, &report, err);
     if (s == TB_OK && report.mss > most)
         s = tb_fail(err, TB_EUNSUPPORTED, "--most-loss: %.3g is above %g; nothing written",
                     report.mss, most);

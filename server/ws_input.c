@@ -36,9 +36,8 @@ bool tb_ws_hear(struct tb_session *session, const char *data, size_t size)
     }
     if (session->role < TB_ROLE_PLAY || atomic_load(&mic->client) != session->client)
         return true; /* its token was changed, or somebody else is heard now */
-    const uint32_t rate_hz = atomic_load(&session->ws->web->shm->audio.rate_hz);
-    if (tb_microphone_hear(session->microphone, data, size, rate_hz, tb_clock_ns(), mic, &err) ==
-        TB_OK)
+    const struct tb_microphone_out out = {mic, atomic_load(&session->ws->web->shm->audio.rate_hz)};
+    if (tb_microphone_hear(session->microphone, data, size, &out, tb_clock_ns(), &err) == TB_OK)
         return true;
     session->close_code = 1003;
     return false;

@@ -186,7 +186,7 @@ static enum tb_status try_controls(const struct trial *t, const struct tb_model_
 {
     struct tb_player *player = player_of(file, t->err);
     double apart = 0, whole = 0, worst = 0;
-    bool good = player != NULL;
+    bool good = player && t->want;
     for (size_t c = 0; good && c < t->n_curves; c++) {
         float *got = controls_of(player, &t->curves[c]);
         good = got != NULL;
@@ -247,7 +247,7 @@ static enum tb_status try_sound(const struct trial *t, const struct tb_model_fil
 static enum tb_status calibrate(struct work *w, const struct trial *t,
                                 struct tb_quantise_report *report)
 {
-    struct tb_model candidate;
+    struct tb_model candidate = {0};
     enum tb_status status = make(w, &candidate);
     if (status != TB_OK)
         return status;
@@ -314,14 +314,14 @@ static void close_all(struct work *w, struct trial *t)
 }
 
 enum tb_status tb_quantise(const struct tb_model *model, enum tb_nn_dtype to,
-                           const struct tb_curve *curves, size_t n_curves, struct tb_model *out,
+                           const struct tb_curves *curves, struct tb_model *out,
                            struct tb_quantise_report *report, struct tb_error *err)
 {
     *out = (struct tb_model){0};
     *report = (struct tb_quantise_report){.bytes_before = model->size};
     if (to != TB_NN_F16 && to != TB_NN_BF16 && to != TB_NN_I8)
         return tb_fail(err, TB_EINVAL, "to: not f16, bf16 or int8");
-    struct trial t = {.curves = curves, .n_curves = n_curves, .err = err};
+    struct trial t = {.curves = curves->curve, .n_curves = curves->n, .err = err};
     struct work *w = calloc(1, sizeof *w);
     if (!w)
         return tb_fail(err, TB_ENOMEM, "out of memory");

@@ -21,11 +21,16 @@ struct tb_quantise_report {
     unsigned clipped;     /* I8: matrices with a share below 1 */
 };
 
-/* curves[n_curves]: what the model is to be tried on, at least one, each of 32 frames or more. The
- * new model goes to *out (tb_model_close), the old one is only read. TB_EUNSUPPORTED: the weights
- * do not fit into F16; to is one of F16, BF16 and I8. */
+/* What a model is to be tried on: at least one, each of 32 frames or more. */
+struct tb_curves {
+    const struct tb_curve *curve; /* [n] */
+    size_t n;
+};
+
+/* The new model goes to *out (tb_model_close), the old one is only read. TB_EUNSUPPORTED: the
+ * weights do not fit into F16; to is one of F16, BF16 and I8. */
 enum tb_status tb_quantise(const struct tb_model *model, enum tb_nn_dtype to,
-                           const struct tb_curve *curves, size_t n_curves, struct tb_model *out,
+                           const struct tb_curves *curves, struct tb_model *out,
                            struct tb_quantise_report *report, struct tb_error *err);
 
 #endif

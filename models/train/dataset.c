@@ -187,7 +187,7 @@ struct tb_dataset *tb_dataset_open(const char *folder, struct tb_error *err)
         status = tb_fail(err, TB_ECORRUPT, "dataset.json: line %d: %.100s", where.line, where.text);
     else
         status = take_head(d, root, err);
-    for (int f = 0; f < N_FIELDS && status == TB_OK; f++)
+    for (int f = 0; f < N_FIELDS && d && status == TB_OK; f++)
         status = map_field(d, folder, f, json_object_get(root, "sha256"), err);
     json_decref(root);
     if (status == TB_OK)

@@ -31,8 +31,9 @@ static void hear_frames(const uint8_t *data, size_t size)
     const size_t half = size / 2;
     for (int i = 0; i < 2; i++) {
         const uint64_t before = atomic_load(&mic.write);
+        const struct tb_microphone_out out = {&mic, i ? 44100 : 48000};
         enum tb_status status = tb_microphone_hear(m, data + (i ? half : 0), i ? size - half : half,
-                                                   i ? 44100 : 48000, 1000000000, &mic, &err);
+                                                   &out, 1000000000, &err);
         FUZZ_CHECK(status == TB_OK || (status == TB_EINVAL && err.text[0]));
         const uint64_t n = atomic_load(&mic.write) - before;
         FUZZ_CHECK(n <= (uint64_t)TB_MICROPHONE_FRAMES * 7);

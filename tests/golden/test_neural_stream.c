@@ -21,7 +21,8 @@ static const float RATE_HZ = 48000, F0_HZ = 187.5F; /* 256 samples a period: exa
 
 static float loudness_at(unsigned t)
 {
-    return -40 + 35 * sinf((float)(t / HOP) * 0.4F);
+    const unsigned frame = t / HOP;
+    return -40 + 35 * sinf((float)frame * 0.4F);
 }
 
 static void play(struct tb_neural *n, float *out)

@@ -16,7 +16,7 @@ enum { N_FAMILIES = 4, RATE = 48000, HOP = RATE / 250, MOST = 6 * RATE };
 static float phrase[MOST];
 
 /* Plays one plain model from the input. */
-static void open(struct fixture *f, enum tb_model_family family, bool fit, uint32_t block)
+static void set_up(struct fixture *f, enum tb_model_family family, bool fit, uint32_t block)
 {
     static struct neural_model m;
     float values[TB_N_PARAMS];
@@ -89,7 +89,7 @@ static void the_output_has_the_inputs_pitch(void **state)
     sing(glide, RATE / 4, 4 * RATE);
     for (int i = 0; i < N_FAMILIES; i++) {
         struct fixture f;
-        open(&f, families[i], true, 64);
+        set_up(&f, families[i], true, 64);
         play(&f, 5 * RATE);
         const size_t n = track(phrase, 5 * RATE, in), m = track(f.left, 5 * RATE, out);
         size_t followed = 0, voiced = 0, wrong = 0;
@@ -140,7 +140,7 @@ static void it_sounds_within_25_ms(void **state)
         memset(phrase, 0, sizeof phrase);
         steady_hz = note_hz(key);
         sing(steady, RATE / 4 + (size_t)key * 37 % HOP, RATE / 2);
-        open(&f, TB_MODEL_HPN, false, 64);
+        set_up(&f, TB_MODEL_HPN, false, 64);
         play(&f, RATE);
         const size_t on = first_above(phrase, RATE, 1e-3F), at = first_above(f.left, RATE, 1e-3F);
         assert_true(at > on);
@@ -161,7 +161,7 @@ static void it_ends_with_the_input(void **state)
     memset(phrase, 0, sizeof phrase);
     steady_hz = 330;
     sing(steady, RATE / 4, RATE);
-    open(&f, TB_MODEL_WAVETABLE, true, 64);
+    set_up(&f, TB_MODEL_WAVETABLE, true, 64);
     play(&f, RATE);
     tb_engine_telemetry(f.engine, &frame);
     assert_int_equal(frame.voices, 1);
@@ -189,7 +189,7 @@ static void block_size_changes_no_sample(void **state)
     sing(glide, RATE / 8, RATE);
     for (unsigned i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
         struct fixture f;
-        open(&f, TB_MODEL_DDX7, true, 64);
+        set_up(&f, TB_MODEL_DDX7, true, 64);
         f.block = blocks[i];
         play(&f, 3 * RATE / 2);
         if (i == 0)
@@ -219,7 +219,7 @@ static void hostile_sounds_stay_bounded(void **state)
                                     1e30F * sine};
             phrase[i] = values[kind];
         }
-        open(&f, TB_MODEL_HPN, true, 64);
+        set_up(&f, TB_MODEL_HPN, true, 64);
         play(&f, RATE);
         for (size_t i = 0; i < f.n; i++)
             assert_true(isfinite(f.left[i]) && fabsf(f.left[i]) <= 1.0F);
@@ -248,7 +248,7 @@ static void the_voice_survives_a_swap(void **state)
     memset(phrase, 0, sizeof phrase);
     steady_hz = 330;
     sing(steady, 0, 4 * RATE);
-    open(&f, TB_MODEL_HPN, false, 64);
+    set_up(&f, TB_MODEL_HPN, false, 64);
     play(&f, RATE / 2);
     static struct neural_model m;
     neural_model_plain(&m, TB_MODEL_WAVETABLE, 0);

@@ -192,8 +192,10 @@ static void networks_return(void **state)
         struct tb_network *n = subject_network(&subjects[i / 2]);
         struct tb_model_file *file = written(n, storages[i % 2], &data);
         struct tb_network *again = tb_network_decode(file, &err);
-        if (!again)
+        if (!again) {
             fail_msg("%s", err.text);
+            return;
+        }
         assert_int_equal(again->n_values, n->n_values);
         memcpy(streamed, forward(tape, n).audio.value, sizeof streamed);
         double db = difference_db(forward(tape, again).audio.value, 0);

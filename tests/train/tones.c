@@ -76,8 +76,10 @@ int tb_tones_write(const char *folder, size_t train, size_t validation, size_t t
     const size_t counts[3] = {train, validation, test}, n = train + validation + test;
     float *audio = calloc(n * (TB_CLIP_SAMPLES + 3 * TB_CLIP_FRAMES), sizeof *audio);
     char hash[4][65];
-    if (!audio || sodium_init() < 0)
+    if (!audio || sodium_init() < 0) {
+        free(audio);
         return 0;
+    }
     float *f0 = audio + n * TB_CLIP_SAMPLES, *loudness = f0 + n * TB_CLIP_FRAMES;
     float *confidence = loudness + n * TB_CLIP_FRAMES;
     for (size_t i = 0; i < n; i++)

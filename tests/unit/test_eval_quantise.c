@@ -14,6 +14,7 @@
 enum { FRAMES = 500 };
 static float f0[FRAMES], loudness[FRAMES];
 static const struct tb_curve curve = {f0, loudness, FRAMES};
+static const struct tb_curves curves = {&curve, 1};
 
 static void open_network(const struct tb_network *network, struct tb_model *model)
 {
@@ -24,8 +25,10 @@ static void open_network(const struct tb_network *network, struct tb_model *mode
     (void)snprintf(meta.name, sizeof meta.name, "test");
     (void)snprintf(meta.uuid, sizeof meta.uuid, "6ba7b810-9dad-11d1-80b4-00c04fd430c8");
     void *data = tb_network_encode(network, &meta, TB_NN_F32, &size, &err);
-    if (!data || !tb_model_take(data, size, model, &err))
+    if (!data || !tb_model_take(data, size, model, &err)) {
         fail_msg("%s", err.text);
+        return;
+    }
     tb_phrase(&model->file->meta, 3, FRAMES, f0, loudness);
 }
 
@@ -77,11 +80,11 @@ static void every_type(void **state)
         {TB_NN_F16, 2e-3, 0.3, 0.75}, {TB_NN_BF16, 1e-2, 0.6, 0.75}, {TB_NN_I8, 4e-2, 1.5, 0.75}};
     for (enum tb_family family = TB_FAMILY_HPN; family <= TB_FAMILY_WAVETABLE; family++)
         for (size_t i = 0; i < 3; i++) {
-            struct tb_model model, smaller;
+            struct tb_model model = {0}, smaller = {0};
             struct tb_quantise_report r;
             struct tb_error err = {0};
             open_small(family, &model);
-            if (tb_quantise(&model, cases[i].to, &curve, 1, &smaller, &r, &err) != TB_OK)
+            if (tb_quantise(&model, cases[i].to, &curves, &smaller, &r, &err) != TB_OK)
                 fail_msg("%s", err.text);
             if (!(r.control_error > 0 && r.control_error < cases[i].error && r.mss < cases[i].mss &&
                   fabs(r.level_db) < 0.5))
@@ -109,10 +112,10 @@ static void calibration_helps(void **state)
     assert_non_null(w);
     for (size_t r = 0; r < w->rows; r++)
         w->value[r * w->cols] *= 1.5f;
-    struct tb_model model, smaller;
+    struct tb_model model = {0}, smaller = {0};
     struct tb_quantise_report r;
     open_network(network, &model);
-    assert_int_equal(tb_quantise(&model, TB_NN_I8, &curve, 1, &smaller, &r, &err), TB_OK);
+    assert_int_equal(tb_quantise(&model, TB_NN_I8, &curves, &smaller, &r, &err), TB_OK);
     assert_true(r.clipped > 0);
     tb_model_close(&smaller);
     tb_model_close(&model);
@@ -127,8 +130,8 @@ static void twice(void **state)
     struct tb_quantise_report r;
     struct tb_error err;
     open_small(TB_FAMILY_DDX7, &model);
-    assert_int_equal(tb_quantise(&model, TB_NN_F16, &curve, 1, &once, &r, &err), TB_OK);
-    assert_int_equal(tb_quantise(&once, TB_NN_F16, &curve, 1, &again, &r, &err), TB_OK);
+    assert_int_equal(tb_quantise(&model, TB_NN_F16, &curves, &once, &r, &err), TB_OK);
+    assert_int_equal(tb_quantise(&once, TB_NN_F16, &curves, &again, &r, &err), TB_OK);
     assert_int_equal(once.size, again.size);
     assert_memory_equal(once.data, again.data, once.size);
     assert_true(r.control_error == 0);
@@ -142,17 +145,16 @@ static void refusals(void **state)
     (void)state;
     struct tb_network_spec spec = tb_network_preset(TB_FAMILY_HPN, true);
     struct tb_error err;
-    struct tb_model model, smaller;
+    struct tb_model model = {0}, smaller = {0};
     struct tb_quantise_report r;
     struct tb_network *network = tb_network_new(&spec, 7, &err);
     assert_non_null(network);
     tb_network_find(network, "p0.weight")->value[3] = 1e6f;
     open_network(network, &model);
-    assert_int_equal(tb_quantise(&model, TB_NN_F16, &curve, 1, &smaller, &r, &err),
-                     TB_EUNSUPPORTED);
+    assert_int_equal(tb_quantise(&model, TB_NN_F16, &curves, &smaller, &r, &err), TB_EUNSUPPORTED);
     assert_non_null(strstr(err.text, "proj_matrices.0.weight"));
     assert_null(smaller.file);
-    assert_int_equal(tb_quantise(&model, TB_NN_F32, &curve, 1, &smaller, &r, &err), TB_EINVAL);
+    assert_int_equal(tb_quantise(&model, TB_NN_F32, &curves, &smaller, &r, &err), TB_EINVAL);
     tb_model_close(&model);
     tb_network_free(network);
     assert_false(tb_model_open("/nonexistent/model", &model, &err));

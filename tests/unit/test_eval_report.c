@@ -34,8 +34,10 @@ static void open_small(enum tb_family family, int hop, struct tb_model *model)
     meta.pitch_low_hz = 200;
     meta.pitch_high_hz = 800;
     void *data = tb_network_encode(network, &meta, TB_NN_F32, &size, &err);
-    if (!data || !tb_model_take(data, size, model, &err))
+    if (!data || !tb_model_take(data, size, model, &err)) {
         fail_msg("%s", err.text);
+        return;
+    }
     tb_phrase(&model->file->meta, 3, FRAMES, f0, loudness);
     tb_network_free(network);
 }
@@ -66,7 +68,7 @@ static void render(const struct tb_model *model)
 static void a_model_against_itself(void **state)
 {
     (void)state;
-    struct tb_model model;
+    struct tb_model model = {0};
     struct tb_eval_result r;
     open_small(TB_FAMILY_HPN, HOP, &model);
     render(&model);
@@ -93,7 +95,7 @@ static void a_model_that_follows(void **state)
     struct tb_network_spec spec = tb_network_preset(TB_FAMILY_DDX7, true);
     struct tb_error err = {0};
     struct tb_model_meta meta;
-    struct tb_model model;
+    struct tb_model model = {0};
     struct tb_eval_result r;
     size_t size;
     spec.hidden = 2;
@@ -118,8 +120,10 @@ static void a_model_that_follows(void **state)
     meta.loudness_kind = TB_LOUDNESS_RMS;
     meta.loudness_n_fft = 512;
     void *data = tb_network_encode(network, &meta, TB_NN_F32, &size, &err);
-    if (!data || !tb_model_take(data, size, &model, &err))
+    if (!data || !tb_model_take(data, size, &model, &err)) {
         fail_msg("%s", err.text);
+        return;
+    }
     tb_phrase(&model.file->meta, 3, FRAMES, f0, loudness);
     evaluate(&model, sound, &r);
     assert_true(r.probe.correlation > 0.98 && r.probe.silence_db < -70);
@@ -134,7 +138,7 @@ static void what_cannot_be_evaluated(void **state)
     (void)state;
     static struct tb_evaluation e;
     struct tb_error err;
-    struct tb_model model;
+    struct tb_model model = {0};
     const struct tb_play_options options = {.cpu = TB_NN_CPU_BEST, .seed = 1};
     open_small(TB_FAMILY_DDX7, 128, &model);
     assert_false(tb_evaluation_begin(&e, model.file, &options, &err));
@@ -173,7 +177,7 @@ static void pictures(void **state)
 static void page(void **state)
 {
     (void)state;
-    struct tb_model model;
+    struct tb_model model = {0};
     struct tb_eval_result r;
     char *text = NULL;
     size_t size = 0;

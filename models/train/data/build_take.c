@@ -43,24 +43,29 @@ static float fade(size_t length, size_t left)
     return x * powf(10, -2 * (1 - x));
 }
 
-/* Frames from..to of a part into the spools; its ends are faded, or a cut would click. */
+/* Frames of a part, and the samples that its end fades out. */
+struct span {
+    size_t from, to, fade_out;
+};
+
+/* A span of a part into the spools; its ends are faded, or a cut would click. */
 static enum tb_status spool(struct tb_build *b, const float *part, const struct tb_track *track,
-                            size_t from, size_t to, size_t fade_out, struct tb_error *err)
+                            const struct span *s, struct tb_error *err)
 {
     float hop[TB_DATA_HOP];
-    const size_t n = (to - from) * TB_DATA_HOP;
-    for (size_t k = from; k < to; k++) {
+    const size_t n = (s->to - s->from) * TB_DATA_HOP;
+    for (size_t k = s->from; k < s->to; k++) {
         for (size_t i = 0; i < TB_DATA_HOP; i++) {
-            const size_t at = (k - from) * TB_DATA_HOP + i, left = n - at;
+            const size_t at = (k - s->from) * TB_DATA_HOP + i, left = n - at;
             float gain = at < FADE_IN ? ((float)at + 0.5f) / FADE_IN : 1;
-            gain *= left < fade_out ? fade(fade_out, left) : 1;
+            gain *= left < s->fade_out ? fade(s->fade_out, left) : 1;
             hop[i] = gain * part[k * TB_DATA_HOP + i];
         }
         if (fwrite(hop, sizeof hop, 1, b->audio) != 1 ||
             fwrite(&track->f0_hz[k], sizeof(float), 1, b->f0) != 1)
             return tb_build_fault("spool of samples", err);
     }
-    b->n_spooled += to - from;
+    b->n_spooled += s->to - s->from;
     return TB_OK;
 }
 
@@ -90,7 +95,8 @@ static enum tb_status keep(struct tb_taking *t, const float *part, const struct 
                 stop = track->level_db[k] < track->level_db[stop] ? k : stop;
         }
         const size_t first = b->n_spooled;
-        enum tb_status status = spool(b, part, track, from, stop, damped ? DAMPER : FADE_OUT, err);
+        const struct span span = {from, stop, damped ? DAMPER : FADE_OUT};
+        enum tb_status status = spool(b, part, track, &span, err);
         if (status == TB_OK)
             status = add_piece(b, t->source, first, stop - from, err);
         if (status != TB_OK)

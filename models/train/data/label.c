@@ -104,7 +104,7 @@ enum tb_status tb_label_from_name(const char *name, struct tb_label *label, stru
     const char *stop = dot ? dot : base + strlen(base);
     float key = -1;
     for (const char *at = base; at < stop;) {
-        char word[64];
+        char word[64] = "";
         size_t n = 0;
         for (; at < stop && *at != '_' && *at != ' '; at++)
             if (n < sizeof word - 1)

@@ -64,7 +64,7 @@ struct tb_soundfont *tb_soundfont_open(const char *path, int bank, int preset, s
              fluid_synth_program_select(font->synth, 1, id, bank, preset) != FLUID_OK)
         status = tb_fail(err, TB_ENOTFOUND, "preset: the soundfont has no preset %d in bank %d",
                          preset, bank);
-    if (status != TB_OK) {
+    if (!font || status != TB_OK) {
         tb_soundfont_free(font);
         return NULL;
     }

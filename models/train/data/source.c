@@ -180,7 +180,7 @@ enum tb_status tb_source_read(const char *path, const struct tb_source_options *
     }
     if (status == TB_OK)
         status = choose_channel(path, &r, err);
-    if (status == TB_OK)
+    if (status == TB_OK && r.part)
         status = read_all(&r, err);
     if (r.rate)
         src_delete(r.rate);
