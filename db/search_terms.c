@@ -208,7 +208,8 @@ static struct tb_term *find_place(struct tb_store *store)
         }
         if (empty && (bytes < CACHE_BYTES || !oldest))
             return empty;
-        forget(oldest);
+        if (oldest)
+            forget(oldest);
     }
 }
 
