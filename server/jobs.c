@@ -171,8 +171,10 @@ static enum tb_status follow(struct tb_jobs *jobs, const struct tb_job *job, int
     while (status == TB_ENOTFOUND) {
         struct pollfd p = {socket, POLLIN, 0};
         int n = poll(&p, 1, POLL_MS);
-        if (atomic_load(&jobs->stopping) || tb_now_ns() > until)
-            return tb_fail(err, TB_EIO, "the job took too long");
+        if (atomic_load(&jobs->stopping))
+            return tb_fail(err, TB_EIO, "the server stops");
+        if (tb_now_ns() > until)
+            return tb_fail(err, TB_EIO, "the job took longer than %d s", job->timeout_s);
         if (n > 0)
             status = take_packet(job, socket, result, err);
         else if (job->progress && !job->progress(job->context, -1.0, ""))

@@ -140,6 +140,8 @@ static void scan_zoo(struct scan *scan, struct zoo *zoo)
         bool known =
             before && strstr(before, zoo->lines[i]) && has_row(scan->reader, zoo->names[i]);
         if (!known && take_shipped(scan, zoo->names[i], &err) != TB_OK) {
+            if (stopped(scan))
+                break;
             tb_log("models: %s: %s", zoo->names[i], err.text);
             if (err.status == TB_EIO || err.status == TB_EFULL)
                 continue; /* not the file's fault: again at the next start */

@@ -45,7 +45,7 @@ class Daemon:
         self.log_path = os.path.join(self.folder, "log")
         self.log = open(self.log_path, "a", encoding="utf-8")
         command = [*prefix, PROGRAM, "serve", f"--state={self.folder}", "--server.port=0",
-                   "--server.listen=127.0.0.1", *options]
+                   "--server.listen=127.0.0.1", "--models.zoo=none", *options]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log,
                                         env={**os.environ, **(env or {})})
         self.pid = self.process.pid

@@ -42,7 +42,11 @@ async function startDaemon(binary) {
     "--server.listen=127.0.0.1",
     `--server.port=${port}`,
   ];
-  const quiet = ["--audio.driver=null", "--midi.sequencer=false"];
+  const quiet = [
+    "--audio.driver=null",
+    "--midi.sequencer=false",
+    "--models.zoo=none", // its patches arrive while we look for changes
+  ];
   const child = spawn(binary, ["serve", ...options, ...quiet], {
     stdio: ["ignore", "pipe", 2],
   });

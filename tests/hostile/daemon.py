@@ -41,7 +41,8 @@ class Daemon:
     def start(self, ready=True):
         command = [*self.wrap, self.binary, "serve", f"--state={self.state}",
                    "--server.listen=127.0.0.1", f"--server.port={self.port}",
-                   "--audio.driver=null", "--midi.sequencer=false", *self.options]
+                   "--audio.driver=null", "--midi.sequencer=false", "--models.zoo=none",
+                   *self.options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                         text=True, errors="replace", env=self.environment)
         threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True).start()

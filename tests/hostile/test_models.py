@@ -60,7 +60,7 @@ class Models(unittest.TestCase):
     options, wanted_state = (), None
 
     def setUp(self):
-        self.daemon = Daemon(PROGRAM, "--models.zoo=none", *self.options, state=self.wanted_state)
+        self.daemon = Daemon(PROGRAM, *self.options, state=self.wanted_state)
         self.flag = os.path.join(self.daemon.state, "fault")
         self.daemon.environment.update(LD_PRELOAD=SHIM, TIMBRED_FAULT=self.flag)
         self.daemon.start()
