@@ -51,10 +51,10 @@ export function loudnessDb({ samples }) {
 }
 
 /** Fundamental by normalised autocorrelation: the shortest period that is nearly the best. */
-export function fundamentalHz({ samples, rate }) {
+export function fundamentalHz({ samples, rate }, { lowHz = 50, highHz = 2000 } = {}) {
     const n = Math.min(4096, samples.length >> 1);
-    const from = Math.floor(rate / 2000);
-    const to = Math.min(Math.floor(rate / 50), samples.length - n - 1);
+    const from = Math.floor(rate / highHz);
+    const to = Math.min(Math.floor(rate / lowHz), samples.length - n - 1);
     const likeness = (lag) => {
         let cross = 0;
         let a = 0;
@@ -76,6 +76,20 @@ export function fundamentalHz({ samples, rate }) {
         return rate / (from + i + shift);
     }
     return 0;
+}
+
+/** Times in seconds (middle of the window) and Hz; 0 Hz where it is softer than `silent` (rms). */
+export function pitchTrack({ samples, rate }, { stepS, silent, lowHz, highHz }) {
+    const length = Math.ceil((4 * rate) / lowHz);
+    const step = Math.round(stepS * rate);
+    const track = [];
+    for (let at = 0; at + length <= samples.length; at += step) {
+        const part = samples.subarray(at, at + length);
+        const rms = Math.sqrt(part.reduce((sum, v) => sum + v * v, 0) / length);
+        const hz = rms > silent ? fundamentalHz({ samples: part, rate }, { lowHz, highHz }) : 0;
+        track.push({ time: (at + length / 2) / rate, hz });
+    }
+    return track;
 }
 
 /** Level in dB at a frequency. */
