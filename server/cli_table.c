@@ -231,7 +231,7 @@ static const struct tb_option train[] = {
     NUMBER("dropout", "P", REAL, 0, 0.9, "ddx7; 0.5"),
     WORD("residuals", "default|none|conv", "ddx7: past the inner blocks; default: the input"),
     FILE_("from", 0, "begin with this model's weights and shape"),
-    NUMBER("batch", "N", WHOLE, 1, 64, "clips a step; 16"),
+    NUMBER("batch", "N", WHOLE, 1, 64, "clips a step, of each process under mpirun; 16"),
     NUMBER("seconds", "S", REAL, 0.128, 4, "of each clip, cut at random; 4"),
     NUMBER("threads", "N", WHOLE, 1, 16, "the machine's; a run keeps its number"),
     NUMBER("rate", "R", REAL, 1e-7, 1, "of AdamW; 0.001"),

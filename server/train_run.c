@@ -2,12 +2,14 @@
 #include "server/train_entry.h"
 
 #include "server/train_model.h"
+#include "server/train_ranks.h"
 #include "server/train_session.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +44,7 @@ struct session {
     double floor; /* amplitude of the noise under the loss */
     struct tb_train_facts facts;
     struct tb_error fault; /* of the model file */
+    struct tb_ranks ranks;
 };
 
 static void path_in(const struct session *s, const char *name, char path[PATH_MAX])
@@ -135,13 +138,24 @@ static enum tb_status open_folder(struct session *s, struct tb_error *err)
     return s->log ? TB_OK : tb_fail(err, TB_EIO, "%.100s: %s", path, strerror(errno));
 }
 
+/* This process's share of the machine; mpirun ties each of few processes to one processor unless
+ * told --bind-to none. */
+static size_t own_threads(const struct tb_ranks *ranks)
+{
+    cpu_set_t tied;
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN) / (long)ranks->near;
+    if (sched_getaffinity(0, sizeof tied, &tied) == 0 && CPU_COUNT(&tied) < cpus)
+        cpus = CPU_COUNT(&tied);
+    return cpus < 1 ? 1 : cpus > 16 ? 16 : (size_t)cpus;
+}
+
 static void read_options(struct session *s)
 {
     const struct tb_args *a = s->args;
     struct tb_trainer_options *o = &s->options;
     tb_trainer_defaults(o);
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    o->threads = cpus < 1 ? 1 : cpus > 16 ? 16 : (size_t)cpus;
+    o->ranks = &s->ranks;
+    o->threads = own_threads(&s->ranks);
     o->batch = (size_t)tb_args_number(a, "batch", (double)o->batch);
     o->clip_frames = (size_t)(tb_args_number(a, "seconds", 4) * TB_CLIP_RATE_HZ / TB_CLIP_HOP);
     o->threads = (size_t)tb_args_number(a, "threads", (double)o->threads);
@@ -166,7 +180,8 @@ static void read_options(struct session *s)
     s->facts.instrument = tb_args_text(a, "instrument", NULL);
     s->facts.seed = o->seed;
     (void)snprintf(s->facts.how, sizeof s->facts.how,
-                   "batches of %zu x %.1f s, AdamW %g, mean of weights %g%s%s", o->batch,
+                   "batches of %zu x %.1f s, AdamW %g, mean of weights %g%s%s",
+                   o->batch * tb_ranks_count(&s->ranks),
                    (double)o->clip_frames * TB_CLIP_HOP / TB_CLIP_RATE_HZ, o->rate, o->average,
                    s->floor > 0 ? ", noise under the loss at " : "",
                    s->floor > 0 ? tb_args_text(a, "floor", "") : "");
@@ -211,9 +226,22 @@ static void watch_signals(void)
     (void)sigaction(SIGINT, &action, NULL);
 }
 
-static enum tb_status set_up(struct session *s, struct tb_error *err)
+/* Rank 0's data set is everybody's. */
+static enum tb_status same_data(const struct session *s, struct tb_error *err)
 {
-    enum tb_status status = open_folder(s, err);
+    const char *own = tb_dataset_info(s->dataset)->source_sha256;
+    char first[72];
+    (void)snprintf(first, sizeof first, "%s", own);
+    tb_ranks_share(&s->ranks, first, sizeof first);
+    return strcmp(first, own) == 0
+               ? TB_OK
+               : tb_fail(err, TB_ECONFLICT, "%.80s: not the data set that rank 0 has",
+                         s->setup->dataset);
+}
+
+static enum tb_status make_trainer(struct session *s, struct tb_error *err)
+{
+    enum tb_status status = tb_ranks_first(&s->ranks) ? open_folder(s, err) : TB_OK;
     if (status != TB_OK)
         return status;
     s->dataset = tb_dataset_open(s->setup->dataset, err);
@@ -225,9 +253,24 @@ static enum tb_status set_up(struct session *s, struct tb_error *err)
     if (!network)
         return err->status;
     s->trainer = tb_trainer_new(network, s->dataset, &s->options, err);
-    if (!s->trainer)
-        return err->status;
-    return tb_args_has(s->args, "fresh") ? TB_OK : resume(s, err);
+    return s->trainer ? TB_OK : err->status;
+}
+
+static enum tb_status set_up(struct session *s, struct tb_error *err)
+{
+    enum tb_status status = make_trainer(s, err);
+    const int worst = tb_ranks_most(&s->ranks, (int)status);
+    if (worst != TB_OK)
+        return status != TB_OK ? status
+                               : tb_fail(err, (enum tb_status)worst,
+                                         "another process of this run could not begin");
+    status = tb_trainer_agree(s->trainer, same_data(s, err), err);
+    if (status != TB_OK || tb_args_has(s->args, "fresh"))
+        return status;
+    status = tb_ranks_first(&s->ranks) ? resume(s, err) : TB_OK;
+    status = tb_trainer_agree(s->trainer, status, err);
+    tb_trainer_share(s->trainer);
+    return status;
 }
 
 /* ---- and at the end */
@@ -237,12 +280,14 @@ static enum tb_status finish(struct session *s, enum tb_trainer_end end, struct 
     double test = (double)NAN;
     path_in(s, "model.safetensors", path);
     bool known = isfinite(tb_trainer_best_loss(s->trainer));
+    if (end != TB_TRAIN_STOPPED && end != TB_TRAIN_DIVERGED)
+        (void)tb_trainer_loss(s->trainer, TB_SPLIT_TEST, &test, NULL);
+    if (!tb_ranks_first(&s->ranks))
+        return TB_OK;
     if (access(path, R_OK) != 0 || s->fault.status != TB_OK)
         better(s, tb_trainer_best(s->trainer));
     if (s->fault.status != TB_OK)
         return tb_fail(err, s->fault.status, "%s", s->fault.text);
-    if (end != TB_TRAIN_STOPPED && end != TB_TRAIN_DIVERGED)
-        (void)tb_trainer_loss(s->trainer, TB_SPLIT_TEST, &test, NULL);
     if (s->json) {
         json_t *line = json_pack("{s:s,s:s,s:I,s:I,s:o,s:o}", "end", tb_trainer_end_text(end),
                                  "model", path, "step", (json_int_t)tb_trainer_steps(s->trainer),
@@ -280,9 +325,13 @@ enum tb_status tb_train_session(const struct tb_args *args, const struct tb_trai
 {
     struct session s = {.args = args, .setup = setup, .folder = setup->folder};
     char checkpoint[PATH_MAX];
+    enum tb_status status = tb_train_ranks_join(&s.ranks, err);
+    if (status != TB_OK)
+        return status;
+    const bool first = tb_ranks_first(&s.ranks);
     read_options(&s);
     watch_signals();
-    enum tb_status status = set_up(&s, err);
+    status = set_up(&s, err);
     if (status == TB_OK) {
         path_in(&s, "checkpoint", checkpoint);
         const struct tb_trainer_run run = {
@@ -292,9 +341,9 @@ enum tb_status tb_train_session(const struct tb_args *args, const struct tb_trai
             .checkpoint_s = tb_args_number(args, "checkpoint", 120),
             .report_s = 5,
             .stop = &stop_asked,
-            .report = report,
-            .better = better,
-            .warn = warn,
+            .report = first ? report : NULL,
+            .better = first ? better : NULL,
+            .warn = first ? warn : NULL,
             .context = &s,
         };
         enum tb_trainer_end end;
@@ -306,5 +355,6 @@ enum tb_status tb_train_session(const struct tb_args *args, const struct tb_trai
     tb_dataset_free(s.dataset);
     if (s.log)
         (void)fclose(s.log);
+    tb_train_ranks_leave(&s.ranks);
     return status;
 }

@@ -12,11 +12,13 @@
 /* A checkpoint is for the machine that wrote it: structs as they lie in memory, then value,
  * moment1, moment2, average and best of n_values floats each, then the CRC-32 of all before. */
 
-enum { N_ARRAYS = 5 };
+/* The first version had the random streams of 16 shards behind its head, which are not needed any
+ * more: it can still be gone on from. */
+enum { N_ARRAYS = 5, VERSION = 2, STREAMS_BYTES = 16 * sizeof(struct tb_random) };
 
 struct head {
     char magic[8];
-    uint32_t version, bytes; /* of this struct: another build's is refused */
+    uint32_t version, bytes; /* of all before the arrays */
     char source_sha256[72];  /* of the data set */
     uint64_t n_values, n_train, threads, batch, clip_frames, seed, validate;
     double rate, decay, decay_steps, warm_up, clip, weight_decay, average;
@@ -41,14 +43,14 @@ static void fill_head(const struct tb_trainer *t, struct head *h)
     const struct tb_trainer_options *o = &t->options;
     memset(h, 0, sizeof *h); /* padding is part of the sum */
     memcpy(h->magic, MAGIC, sizeof h->magic);
-    h->version = 1;
+    h->version = VERSION;
     h->bytes = sizeof *h;
     (void)snprintf(h->source_sha256, sizeof h->source_sha256, "%s",
                    tb_dataset_info(t->dataset)->source_sha256);
     h->n_values = t->network->n_values;
     h->n_train = tb_dataset_n_clips(t->dataset, TB_SPLIT_TRAIN);
-    h->threads = o->threads;
-    h->batch = o->batch;
+    h->threads = o->threads * tb_ranks_count(o->ranks);
+    h->batch = o->batch * tb_ranks_count(o->ranks);
     h->clip_frames = o->clip_frames;
     h->seed = o->seed;
     h->validate = o->validate;
@@ -61,8 +63,6 @@ static void fill_head(const struct tb_trainer *t, struct head *h)
     h->average = o->average;
     describe_shape(&t->network->spec, h->shape, sizeof h->shape);
     h->state = t->state;
-    for (size_t i = 0; i < o->threads; i++)
-        h->state.shards[i] = *tb_stepper_random(t->stepper, i);
 }
 
 static uint32_t sum_of(const unsigned char *data, size_t size)
@@ -129,25 +129,26 @@ static enum tb_status check_head(const struct tb_trainer *t, const struct head *
     return TB_OK;
 }
 
-static void take(struct tb_trainer *t, const unsigned char *data)
+static void take(struct tb_trainer *t, const struct head *h, const unsigned char *data)
 {
     const size_t row = t->network->n_values * sizeof(tb_real);
-    struct head h;
-    memcpy(&h, data, sizeof h);
-    data += sizeof h;
+    data += h->bytes;
     memcpy(t->network->memory, data, 3 * row);
     memcpy(t->average, data + 3 * row, row);
     memcpy(t->best, data + 4 * row, row);
-    t->state = h.state;
-    for (size_t i = 0; i < t->options.threads; i++)
-        *tb_stepper_random(t->stepper, i) = h.state.shards[i];
+    t->state = h->state;
+}
+
+static bool known_version(const struct head *h)
+{
+    return (h->version == VERSION && h->bytes == sizeof *h) ||
+           (h->version == 1 && h->bytes == sizeof *h + STREAMS_BYTES);
 }
 
 enum tb_status tb_trainer_resume(struct tb_trainer *t, const char *path, struct tb_error *err)
 {
     void *data;
     size_t size;
-    const size_t want = sizeof(struct head) + N_ARRAYS * t->network->n_values * sizeof(tb_real) + 4;
     enum tb_status s = tb_file_read(path, (size_t)1 << 31, &data, &size, err);
     if (s != TB_OK)
         return s;
@@ -157,7 +158,7 @@ enum tb_status tb_trainer_resume(struct tb_trainer *t, const char *path, struct 
     if (sound) {
         memcpy(&h, data, sizeof h);
         memcpy(&sum, (const unsigned char *)data + size - 4, 4);
-        sound = memcmp(h.magic, MAGIC, sizeof MAGIC) == 0 && h.bytes == sizeof h &&
+        sound = memcmp(h.magic, MAGIC, sizeof MAGIC) == 0 && known_version(&h) &&
                 sum == sum_of(data, size - 4) && memchr(h.shape, 0, sizeof h.shape) &&
                 memchr(h.source_sha256, 0, sizeof h.source_sha256);
     }
@@ -165,10 +166,11 @@ enum tb_status tb_trainer_resume(struct tb_trainer *t, const char *path, struct 
         s = tb_fail(err, TB_ECORRUPT, "%.100s: damaged", path);
     else
         s = check_head(t, &h, err);
+    const size_t want = s == TB_OK ? h.bytes + N_ARRAYS * h.n_values * sizeof(tb_real) + 4 : 0;
     if (s == TB_OK && size != want)
         s = tb_fail(err, TB_ECORRUPT, "%.100s: %zu bytes, %zu expected", path, size, want);
     if (s == TB_OK)
-        take(t, data);
+        take(t, &h, data);
     free(data);
     return s;
 }

@@ -39,7 +39,6 @@ struct tb_stepper *tb_stepper_new(const struct tb_network *network, size_t shard
         shard->stepper = s;
         shard->tape = tb_tape_new(arena_bytes);
         shard->gradients = calloc(network->n_values, sizeof *shard->gradients);
-        tb_random_seed(&shard->random, seed + i);
         whole = shard->tape && shard->gradients;
     }
     if (!whole) {
@@ -48,7 +47,14 @@ struct tb_stepper *tb_stepper_new(const struct tb_network *network, size_t shard
         return NULL;
     }
     s->network = network;
+    tb_stepper_seed(s, seed);
     return s;
+}
+
+void tb_stepper_seed(struct tb_stepper *stepper, uint64_t seed)
+{
+    for (size_t i = 0; i < stepper->n_shards; i++)
+        tb_random_seed(&stepper->shards[i].random, seed + i);
 }
 
 void tb_stepper_free(struct tb_stepper *stepper)
@@ -150,11 +156,6 @@ enum tb_status tb_stepper_run(struct tb_stepper *stepper, const struct tb_step *
 tb_real *tb_stepper_gradients(struct tb_stepper *stepper)
 {
     return stepper->shards[0].gradients;
-}
-
-struct tb_random *tb_stepper_random(struct tb_stepper *stepper, size_t shard)
-{
-    return shard < stepper->n_shards ? &stepper->shards[shard].random : NULL;
 }
 
 struct tb_tensor tb_spectral_objective(struct tb_tape *tape, const struct tb_pass *pass,

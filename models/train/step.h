@@ -7,7 +7,7 @@
 
 /* Runs one batch on several threads: its clips are cut into shards, each with a tape, gradients and
  * a random stream of its own, and the shards are added in a fixed order, so that a run with the
- * same seed and number of shards gives the same weights to the last bit. */
+ * same seeds and number of shards gives the same weights to the last bit. */
 struct tb_stepper;
 
 /* A loss for one shard, the mean over its clips: builds on pass and returns a [1][1] tensor. */
@@ -34,8 +34,8 @@ enum tb_status tb_stepper_run(struct tb_stepper *stepper, const struct tb_step *
                               struct tb_error *err);
 tb_real *tb_stepper_gradients(struct tb_stepper *stepper);
 
-/* The random stream of one shard, for checkpoints. */
-struct tb_random *tb_stepper_random(struct tb_stepper *stepper, size_t shard);
+/* The random streams begin anew: shard i's with seed + i. */
+void tb_stepper_seed(struct tb_stepper *stepper, uint64_t seed);
 
 /* The usual objective: spectral loss against batch->audio. */
 struct tb_tensor tb_spectral_objective(struct tb_tape *tape, const struct tb_pass *pass,

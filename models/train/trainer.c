@@ -169,24 +169,44 @@ static struct tb_batch batch_of(const struct tb_trainer *t, size_t clips)
                              .audio = b->audio};
 }
 
-static void make_noise(struct tb_trainer *t, struct tb_random *random, size_t clips)
+/* A batch of all ranks, and which of its clips are this one's. */
+struct part {
+    size_t clips, first, own;
+};
+
+static struct part part_of(const struct tb_trainer *t, size_t clips)
 {
-    size_t n = clips * t->options.clip_frames * TB_CLIP_HOP;
-    for (size_t i = 0; i < n; i++)
-        t->buffers.noise[i] = (tb_real)(2.0 * tb_random_uniform(random) - 1.0);
+    struct part p = {.clips = clips};
+    p.own = tb_ranks_part(t->options.ranks, clips, &p.first);
+    return p;
 }
 
-static void random_batch(struct tb_trainer *t)
+/* Every rank draws the noise of all clips and keeps its own: the stream stays the same. */
+static void make_noise(struct tb_trainer *t, struct tb_random *random, struct part p)
+{
+    const size_t n = t->options.clip_frames * TB_CLIP_HOP, from = p.first * n, count = p.own * n;
+    for (size_t i = 0; i < p.clips * n; i++) {
+        double x = tb_random_uniform(random);
+        if (i >= from && i - from < count)
+            t->buffers.noise[i - from] = (tb_real)(2.0 * x - 1.0);
+    }
+}
+
+static struct part random_batch(struct tb_trainer *t)
 {
     struct tb_random *r = &t->state.random;
     size_t n = tb_dataset_n_clips(t->dataset, TB_SPLIT_TRAIN);
     size_t room = TB_CLIP_FRAMES - t->options.clip_frames + 1;
-    for (size_t i = 0; i < t->options.batch; i++) {
+    const struct part p = part_of(t, t->options.batch * tb_ranks_count(t->options.ranks));
+    for (size_t i = 0; i < p.clips; i++) {
         struct tb_dataset_clip clip =
             tb_dataset_clip(t->dataset, TB_SPLIT_TRAIN, (size_t)(tb_random_uniform(r) * (double)n));
-        cut(t, i, &clip, (size_t)(tb_random_uniform(r) * (double)room));
+        size_t first = (size_t)(tb_random_uniform(r) * (double)room);
+        if (i >= p.first && i - p.first < p.own)
+            cut(t, i - p.first, &clip, first);
     }
-    make_noise(t, r, t->options.batch);
+    make_noise(t, r, p);
+    return p;
 }
 
 static enum tb_status told(enum tb_status status, const struct tb_error *fault,
@@ -216,15 +236,64 @@ static void take_average(struct tb_trainer *t)
         t->average[i] = keep * t->average[i] + (1 - keep) * now[i];
 }
 
-enum tb_status tb_trainer_step(struct tb_trainer *t, double *loss, struct tb_error *err)
+enum tb_status tb_trainer_agree(const struct tb_trainer *t, enum tb_status status,
+                                struct tb_error *err)
+{
+    const int worst = tb_ranks_most(t->options.ranks, (int)status);
+    if (worst == TB_OK)
+        return TB_OK;
+    if (status == TB_OK)
+        return tb_fail(err, (enum tb_status)worst, "another process of this run could not go on");
+    if (err)
+        err->status = (enum tb_status)worst;
+    return (enum tb_status)worst;
+}
+
+void tb_trainer_share(struct tb_trainer *t)
+{
+    const struct tb_ranks *ranks = t->options.ranks;
+    const size_t row = t->network->n_values * sizeof(tb_real);
+    tb_ranks_share(ranks, &t->state, sizeof t->state);
+    tb_ranks_share(ranks, t->network->memory, 3 * row);
+    tb_ranks_share(ranks, t->average, row);
+    tb_ranks_share(ranks, t->best, row);
+}
+
+/* The mean loss of what is in the buffers over all ranks, and its gradients when training. */
+static enum tb_status run_part(struct tb_trainer *t, struct part p, bool training, double *loss,
+                               struct tb_error *err)
 {
     struct tb_error fault;
-    random_batch(t);
-    struct tb_batch batch = batch_of(t, t->options.batch);
-    const struct tb_step step = {&batch, t->options.objective, t->options.context, true};
-    enum tb_status s = tb_stepper_run(t->stepper, &step, loss, &fault);
+    struct tb_batch batch = batch_of(t, p.own);
+    const struct tb_step step = {&batch, t->options.objective, t->options.context, training};
+    const double share = (double)p.own / (double)p.clips;
+    enum tb_status s = p.own ? tb_stepper_run(t->stepper, &step, loss, &fault) : TB_OK;
+    s = tb_trainer_agree(t, s == TB_OK ? TB_OK : told(s, &fault, err), err);
     if (s != TB_OK)
-        return told(s, &fault, err);
+        return s;
+    *loss = tb_ranks_total(t->options.ranks, p.own ? *loss * share : 0);
+    tb_real *g = tb_stepper_gradients(t->stepper);
+    for (size_t i = 0; training && p.own < p.clips && i < t->network->n_values; i++)
+        g[i] *= (tb_real)share;
+    if (training)
+        tb_ranks_sum(t->options.ranks, g, t->network->n_values);
+    return TB_OK;
+}
+
+/* Streams are a function of seed, step and place among all ranks' shards: a run is the same however
+ * its shards are spread over processes. */
+static uint64_t stream_seed(const struct tb_trainer *t)
+{
+    return t->options.seed + 1 + tb_ranks_own(t->options.ranks) * t->options.threads +
+           t->state.step * 0xd1342543de82ef95ULL;
+}
+
+enum tb_status tb_trainer_step(struct tb_trainer *t, double *loss, struct tb_error *err)
+{
+    tb_stepper_seed(t->stepper, stream_seed(t));
+    enum tb_status s = run_part(t, random_batch(t), true, loss, err);
+    if (s != TB_OK)
+        return s;
     const struct tb_adamw adamw = {tb_trainer_rate(t), 0.9, 0.999, 1e-8, t->options.weight_decay,
                                    t->options.clip};
     t->norm =
@@ -247,27 +316,26 @@ void tb_trainer_swap(struct tb_trainer *t, tb_real *other)
 static enum tb_status loss_of(struct tb_trainer *t, enum tb_split split, double *loss,
                               struct tb_error *err)
 {
-    size_t n = tb_dataset_n_clips(t->dataset, split), batch = t->options.batch;
+    const size_t n = tb_dataset_n_clips(t->dataset, split);
+    const size_t batch = t->options.batch * tb_ranks_count(t->options.ranks);
     size_t used = n < t->options.most_clips ? n : t->options.most_clips;
     struct tb_random random;
-    struct tb_error fault;
     double sum = 0;
     tb_random_seed(&random, 4711);
     for (size_t first = 0; first < used; first += batch) {
         size_t clips = used - first < batch ? used - first : batch;
-        for (size_t i = 0; i < clips; i++) {
+        const struct part p = part_of(t, clips);
+        for (size_t i = 0; i < p.own; i++) {
             struct tb_dataset_clip clip =
-                tb_dataset_clip(t->dataset, split, (first + i) * n / used);
+                tb_dataset_clip(t->dataset, split, (first + p.first + i) * n / used);
             cut(t, i, &clip, (TB_CLIP_FRAMES - t->options.clip_frames) / 2);
         }
-        make_noise(t, &random, clips);
-        struct tb_batch b = batch_of(t, clips);
-        const struct tb_step step = {&b, t->options.objective, t->options.context, false};
-        double part;
-        enum tb_status s = tb_stepper_run(t->stepper, &step, &part, &fault);
+        make_noise(t, &random, p);
+        double loss_of_part;
+        enum tb_status s = run_part(t, p, false, &loss_of_part, err);
         if (s != TB_OK)
-            return told(s, &fault, err);
-        sum += part * (double)clips;
+            return s;
+        sum += loss_of_part * (double)clips;
     }
     *loss = sum / (double)used;
     return TB_OK;

@@ -3,6 +3,7 @@
 #define TB_MODELS_TRAIN_TRAINER_H
 
 #include "models/train/dataset.h"
+#include "models/train/ranks.h"
 #include "models/train/step.h"
 
 #include <signal.h>
@@ -12,7 +13,7 @@
  */
 
 struct tb_trainer_options {
-    size_t batch;            /* clips a step, 1..64 */
+    size_t batch;            /* clips a step, 1..64; of each rank */
     size_t clip_frames;      /* of each, 32..1000 */
     size_t threads;          /* 1..16; part of the result, so a run keeps it */
     double rate;             /* of AdamW after warming up */
@@ -29,6 +30,8 @@ struct tb_trainer_options {
     unsigned patience;       /* validations without a better one before it ends, 0: no limit */
     tb_objective *objective; /* NULL: spectral loss */
     void *context;           /* for objective */
+    const struct tb_ranks *ranks; /* or NULL: alone. Its count and threads are part of the result
+                                     through their product only */
 };
 
 /* What the published systems use, but for the mean of weights. */
@@ -97,15 +100,24 @@ uint64_t tb_trainer_steps(const struct tb_trainer *trainer);
 uint64_t tb_trainer_best_step(const struct tb_trainer *trainer);
 double tb_trainer_best_loss(const struct tb_trainer *trainer); /* NAN: none yet */
 
+/* ---- several ranks: what all must call together */
+/* What rank 0 has, for all ranks: state and every array. */
+void tb_trainer_share(struct tb_trainer *trainer);
+
+/* The worst status of all ranks; *err tells when it is another's. */
+enum tb_status tb_trainer_agree(const struct tb_trainer *trainer, enum tb_status status,
+                                struct tb_error *err);
+
 /* ---- checkpoints (checkpoint.c) */
 
-/* All of the state, with a checksum: written beside, synced, renamed; the one before it becomes
- * PATH.old. */
+/* Rank 0 only. All of the state, with a checksum: written beside, synced, renamed; the one before
+ * it becomes PATH.old. */
 enum tb_status tb_trainer_save(const struct tb_trainer *trainer, const char *path,
                                struct tb_error *err);
 
-/* Goes on where path was written. TB_ECORRUPT: damaged. TB_ECONFLICT: of another network, data set
- * or number of threads. A trainer is unchanged when it fails. */
+/* Goes on where path was written; where there are ranks 0 does, then all tb_trainer_share.
+ * TB_ECORRUPT: damaged. TB_ECONFLICT: of another network, data set or number of threads. A trainer
+ * is unchanged when it fails. */
 enum tb_status tb_trainer_resume(struct tb_trainer *trainer, const char *path,
                                  struct tb_error *err);
 

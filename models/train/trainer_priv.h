@@ -12,7 +12,6 @@ struct tb_trainer_state {
     uint64_t step, best_step, since_best; /* since_best: validations */
     double best;                          /* INFINITY before the first */
     struct tb_random random;              /* cuts and noise */
-    struct tb_random shards[TB_TRAINER_MAX_THREADS];
 };
 
 /* The batch that is being made. */

@@ -78,6 +78,7 @@ static enum tb_status validate(struct tb_trainer *t, struct progress *p, bool *d
         p->better = true;
     }
     report(t, p, loss);
+    tb_trainer_share(t); /* machines whose arithmetic differs in the last bit come together again */
     return TB_OK;
 }
 
@@ -85,6 +86,8 @@ static enum tb_status save(struct tb_trainer *t, struct progress *p, struct tb_e
 {
     const struct tb_trainer_run *run = p->run;
     p->saved_s = now_s();
+    if (!tb_ranks_first(t->options.ranks))
+        return TB_OK;
     enum tb_status s = run->checkpoint ? tb_trainer_save(t, run->checkpoint, err) : TB_OK;
     if (s == TB_OK && p->better && run->better) {
         tb_trainer_swap(t, t->best);
@@ -95,15 +98,21 @@ static enum tb_status save(struct tb_trainer *t, struct progress *p, struct tb_e
     return s;
 }
 
-/* True when training is over, with the reason in *end. */
+/* True when training is over, with the reason in *end: as rank 0's clock and whoever was asked to
+ * stop have it, for all ranks at the same step. */
 static bool over(const struct tb_trainer *t, const struct progress *p, enum tb_trainer_end *end)
 {
     const struct tb_trainer_run *run = p->run;
-    if (run->stop && *run->stop)
+    enum { TIME = 1, STOP }; /* the more urgent is the larger */
+    const bool late = run->minutes > 0 && now_s() - p->began_s >= run->minutes * 60;
+    const bool asked = run->stop && *run->stop;
+    const int own = asked ? STOP : late && tb_ranks_first(t->options.ranks) ? TIME : 0;
+    const int all = tb_ranks_most(t->options.ranks, own);
+    if (all == STOP)
         *end = TB_TRAIN_STOPPED;
     else if (run->steps > 0 && t->state.step >= run->steps)
         *end = TB_TRAIN_STEPS;
-    else if (run->minutes > 0 && now_s() - p->began_s >= run->minutes * 60)
+    else if (all == TIME)
         *end = TB_TRAIN_TIME;
     else if (t->options.patience > 0 && t->state.since_best >= t->options.patience)
         *end = TB_TRAIN_PATIENCE;
@@ -162,6 +171,6 @@ enum tb_status tb_trainer_go(struct tb_trainer *t, const struct tb_trainer_run *
     if (s == TB_OK && (p.first != t->state.step) && t->state.step % t->options.validate != 0 &&
         *end != TB_TRAIN_STOPPED)
         s = validate(t, &p, &diverged, err);
-    enum tb_status saved = s == TB_OK ? save(t, &p, err) : s;
+    enum tb_status saved = s == TB_OK ? tb_trainer_agree(t, save(t, &p, err), err) : s;
     return s == TB_OK ? saved : s;
 }
