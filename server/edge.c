@@ -3,6 +3,7 @@
 #include "server/http.h"
 #include "server/json_in.h"
 #include "server/route.h"
+#include "server/sets.h"
 #include "server/upload.h"
 #include "server/web.h"
 
@@ -144,6 +145,7 @@ static bool check_type(struct tb_request *request)
         [TB_CARRIES_IMPORT] = {"application/octet-stream", "application/json"},
         [TB_CARRIES_FILE] = {"application/vnd.sqlite3", "application/octet-stream"},
         [TB_CARRIES_MODEL] = {"application/octet-stream"},
+        [TB_CARRIES_RECORDING] = {"application/octet-stream"},
     };
     const char *type =
         MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Content-Type");
@@ -189,22 +191,24 @@ static bool check_length(struct tb_request *request)
     return true;
 }
 
-/* Where a model goes that comes in now. */
+/* Where a model or a recording goes that comes in now. */
 static bool open_upload(struct tb_request *request)
 {
     struct tb_error err;
-    if (request->route->body != TB_CARRIES_MODEL)
+    bool recording = request->route->body == TB_CARRIES_RECORDING;
+    if (!recording && request->route->body != TB_CARRIES_MODEL)
         return true;
     const char *text =
         MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Content-Length");
-    request->upload = tb_upload_begin(request->web, text ? strtoull(text, NULL, 10) : 0, &err);
+    const uint64_t expected = text ? strtoull(text, NULL, 10) : 0;
+    request->upload = recording ? tb_recording_begin(request->web->sets, request->args[0],
+                                                     tb_query(request, "filename"), expected, &err)
+                                : tb_upload_begin(request->web, expected, &err);
     if (request->upload)
         return true;
-    if (err.status == TB_ECONFLICT)
-        tb_answer_problem(request, 503, "%s", err.text);
-    else
-        tb_upload_answer(request, &err);
-    request->reply.retry_after_s = 1;
+    tb_upload_answer(request, &err);
+    if (request->reply.status == 503)
+        request->reply.retry_after_s = 1;
     return false;
 }
 

@@ -241,9 +241,9 @@ static enum MHD_Result take_body(struct tb_request *request, const char *data, s
 {
     if (request->done) { /* a client that is still sending would not see the answer */
         request->received += size;
-        bool model = request->route && request->route->body == TB_CARRIES_MODEL;
+        bool streams = request->route && request->route->body >= TB_CARRIES_MODEL;
         size_t most =
-            model && request->max_body > DRAIN_BYTES ? request->max_body : (size_t)DRAIN_BYTES;
+            streams && request->max_body > DRAIN_BYTES ? request->max_body : (size_t)DRAIN_BYTES;
         return request->received > most ? MHD_NO : MHD_YES;
     }
     size_t max = request->max_body;

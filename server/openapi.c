@@ -84,6 +84,7 @@ static json_t *body_of(const struct tb_route *r)
         (void)json_object_set_new(content, "application/octet-stream", json_object());
         break;
     case TB_CARRIES_MODEL:
+    case TB_CARRIES_RECORDING:
         (void)json_object_set_new(content, "application/octet-stream", json_object());
         break;
     case TB_CARRIES_FILE:

@@ -33,7 +33,8 @@ enum tb_carries {
     TB_CARRIES_MERGE,
     TB_CARRIES_IMPORT,
     TB_CARRIES_FILE,
-    TB_CARRIES_MODEL /* streamed into a file: request->upload */
+    TB_CARRIES_MODEL,    /* streamed into a file: request->upload */
+    TB_CARRIES_RECORDING /* likewise */
 };
 
 enum { TB_NEEDS_IF_MATCH = 1, TB_GIVES_ETAG = 2 }; /* route flags */
@@ -129,7 +130,7 @@ struct tb_request {
     char *body;
     size_t size, capacity, received;
     json_t *json;
-    struct tb_upload *upload; /* TB_CARRIES_MODEL; owned */
+    struct tb_upload *upload; /* TB_CARRIES_MODEL, _RECORDING; owned */
     size_t max_body;          /* bytes; the route's or the configured one */
     char content_type[64];
     uint32_t if_match;

@@ -60,6 +60,14 @@ static bool fits(const char *pattern, const char *path, char args[][64])
     return !*pattern && !*path;
 }
 
+/* The table's bound, or a setting. */
+static size_t most_of(const struct tb_web *web, const struct tb_route *r)
+{
+    if (r->body == TB_CARRIES_MODEL)
+        return (size_t)web->config.model_mib << 20;
+    return r->body == TB_CARRIES_RECORDING ? (size_t)web->config.recording_mib << 20 : r->max_body;
+}
+
 bool tb_route_find(struct tb_request *request, const char *method, const char *path)
 {
     char allow[48] = "";
@@ -69,9 +77,7 @@ bool tb_route_find(struct tb_request *request, const char *method, const char *p
             continue;
         if (!strcmp(method, tb_method_names[r->method]) || (r->method == TB_GET && request->head)) {
             request->route = r;
-            request->max_body = r->body == TB_CARRIES_MODEL
-                                    ? (size_t)request->web->config.model_mib << 20
-                                    : r->max_body;
+            request->max_body = most_of(request->web, r);
             return true;
         }
         size_t used = strlen(allow);

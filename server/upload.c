@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sodium.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,42 +21,69 @@ struct upload {
 
 static _Atomic int under_way;
 
-struct tb_upload *tb_upload_begin(struct tb_web *web, uint64_t expected, struct tb_error *err)
+static struct upload *reserve(const char *what, struct tb_error *err)
 {
     if (atomic_fetch_add(&under_way, 1) >= MAX_UPLOADS) {
         (void)atomic_fetch_sub(&under_way, 1);
-        (void)tb_fail(err, TB_ECONFLICT, "model: %d uploads are on their way already", MAX_UPLOADS);
+        (void)tb_fail(err, TB_ENOMEM, "%s: %d uploads are on their way already", what, MAX_UPLOADS);
         return NULL;
     }
     struct upload *u = calloc(1, sizeof *u);
     if (u) {
         (void)crypto_hash_sha256_init(&u->hash);
-        u->public.fd = tb_model_files_new(web->config.state_dir, expected, u->public.path, err);
-        if (u->public.fd >= 0)
-            return &u->public;
-    } else {
-        (void)tb_fail(err, TB_ENOMEM, "model: no memory");
+        u->public.fd = -1;
+        u->public.what = what;
+        return u;
     }
-    free(u);
+    (void)tb_fail(err, TB_ENOMEM, "%s: no memory", what);
     (void)atomic_fetch_sub(&under_way, 1);
     return NULL;
+}
+
+struct tb_upload *tb_upload_begin(struct tb_web *web, uint64_t expected, struct tb_error *err)
+{
+    char path[TB_MODEL_PATH];
+    struct upload *u = reserve("model", err);
+    if (!u)
+        return NULL;
+    u->public.fd = tb_model_files_new(web->config.state_dir, expected, path, err);
+    if (u->public.fd >= 0) {
+        memcpy(u->public.path, path, sizeof path);
+        return &u->public;
+    }
+    tb_upload_free(&u->public);
+    return NULL;
+}
+
+struct tb_upload *tb_upload_adopt(int fd, const char *path, const char *what, struct tb_error *err)
+{
+    struct upload *u = reserve(what, err);
+    if (!u) {
+        (void)close(fd);
+        (void)unlink(path);
+        return NULL;
+    }
+    u->public.fd = fd;
+    (void)snprintf(u->public.path, sizeof u->public.path, "%s", path);
+    return &u->public;
 }
 
 void tb_upload_free(struct tb_upload *upload)
 {
     if (!upload)
         return;
-    (void)close(upload->fd);
+    if (upload->fd >= 0)
+        (void)close(upload->fd);
     if (upload->path[0])
         (void)unlink(upload->path);
     free(upload);
     (void)atomic_fetch_sub(&under_way, 1);
 }
 
-static enum tb_status failed(int why, struct tb_error *err)
+static enum tb_status failed(const struct tb_upload *upload, int why, struct tb_error *err)
 {
     return tb_fail(err, why == ENOSPC || why == EDQUOT ? TB_EFULL : TB_EIO,
-                   "model: cannot be written: %s", strerror(why));
+                   "%s: cannot be written: %s", upload->what, strerror(why));
 }
 
 enum tb_status tb_upload_write(struct tb_upload *upload, const void *data, size_t size,
@@ -68,7 +96,7 @@ enum tb_status tb_upload_write(struct tb_upload *upload, const void *data, size_
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return failed(n < 0 ? errno : ENOSPC, err);
+            return failed(upload, n < 0 ? errno : ENOSPC, err);
         at += n;
         size -= (size_t)n;
         upload->size += (uint64_t)n;
@@ -91,7 +119,7 @@ enum tb_status tb_upload_finish(struct tb_upload *upload, struct tb_error *err)
     struct upload *u = (struct upload *)upload;
     unsigned char hash[crypto_hash_sha256_BYTES];
     if (fsync(upload->fd) != 0)
-        return failed(errno, err);
+        return failed(upload, errno, err);
     (void)crypto_hash_sha256_final(&u->hash, hash);
     (void)sodium_bin2hex(upload->sha256, sizeof upload->sha256, hash, sizeof hash);
     return TB_OK;

@@ -7,11 +7,15 @@
 
 #include <stdint.h>
 
-/* A model on its way in: written into a file as it comes, hashed meanwhile, never in memory as a
- * whole. One thread at a time: HTTP while it comes, then a worker, then the store's. */
+enum { TB_UPLOAD_PATH = 640 };
+
+/* A model, or a recording, on its way in: written into a file as it comes, hashed meanwhile, never
+ * in memory as a whole. One thread at a time: HTTP while it comes, then a worker, then the store's.
+ */
 struct tb_upload {
     int fd;
-    char path[TB_MODEL_PATH]; /* "" once the file has its name */
+    char path[TB_UPLOAD_PATH]; /* "" once the file has its name */
+    const char *what;          /* "model", "recording" */
     uint64_t size;
     char sha256[TB_SHA256];
     struct tb_model model; /* what the check told */
@@ -19,9 +23,12 @@ struct tb_upload {
 struct tb_request;
 struct tb_web;
 
-/* expected: bytes, 0 unknown. NULL with *err: TB_EFULL when the disk has no room, TB_ECONFLICT when
+/* expected: bytes, 0 unknown. NULL with *err: TB_EFULL when the disk has no room, TB_ENOMEM when
  * too many are on their way. */
 struct tb_upload *tb_upload_begin(struct tb_web *web, uint64_t expected, struct tb_error *err);
+/* The same for something else (`what`, for errors) into a file that was made for it; takes fd over,
+ * and removes path, also on failure. */
+struct tb_upload *tb_upload_adopt(int fd, const char *path, const char *what, struct tb_error *err);
 /* Closes; removes the file unless it has its name. NULL is allowed. */
 void tb_upload_free(struct tb_upload *upload);
 

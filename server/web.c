@@ -18,6 +18,7 @@
 #include "server/publish.h"
 #include "server/roles.h"
 #include "server/sandbox.h"
+#include "server/sets.h"
 #include "server/store_thread.h"
 #include "server/ws.h"
 
@@ -76,6 +77,12 @@ static bool is_loopback(const char *listen)
     return !strncmp(listen, "127.", 4) || !strcmp(listen, "::1") || !strcmp(listen, "localhost");
 }
 
+static int complain(const struct tb_error *err, int status)
+{
+    (void)fprintf(stderr, "timbred: %s\n", err->text);
+    return status;
+}
+
 /* What needs a thread or a file, in the order in which it is needed. */
 static enum tb_status open_parts(struct tb_web *web, struct tb_store **store, struct tb_error *err)
 {
@@ -89,6 +96,11 @@ static enum tb_status open_parts(struct tb_web *web, struct tb_store **store, st
     (void)tb_factory_install(*store, NULL, NULL); /* a full disk must not keep it from playing */
     web->models = tb_models_new(web, *store, err);
     if (!web->models)
+        return err->status;
+    if (tb_training_files_open(web->config.state_dir, err) != TB_OK)
+        (void)complain(err, 0); /* likewise */
+    web->sets = tb_sets_new(web, err);
+    if (!web->sets)
         return err->status;
     web->reader = tb_store_open(web->config.state_dir, TB_STORE_READ, NULL, err);
     if (!web->reader || !(web->auth = tb_auth_new(err)) || !(web->cache = tb_cache_new(err)) ||
@@ -146,6 +158,7 @@ static void stop_parts(struct tb_web *web)
     tb_store_close(web->loads_reader);
     tb_link_client_free(web->link);
     tb_models_free(web->models);
+    tb_sets_free(web->sets);
     tb_control_free(web->control);
     tb_publish_free(web->publish);
     tb_cache_free(web->cache);
@@ -153,12 +166,6 @@ static void stop_parts(struct tb_web *web)
     tb_store_close(web->reader);
     tb_writer_free(web->writer); /* last: only a writer can empty the write-ahead log */
     tb_shm_unmap(web->shm);
-}
-
-static int complain(const struct tb_error *err, int status)
-{
-    (void)fprintf(stderr, "timbred: %s\n", err->text);
-    return status;
 }
 
 /* A killed web role must not take the port and those who are connecting with it. */

@@ -13,6 +13,22 @@ after(() => d.end());
 const etag = (answer) => ({ 'If-Match': answer.headers.etag });
 const create = async (body) => (await d.api('POST', '/patches', body)).json;
 
+test('a data set for training', async () => {
+    const made = await d.api('POST', '/datasets', { name: 'Take 1', instrument: 'flute' });
+    assert.equal(made.status, 201);
+    const path = `/datasets/${made.json.uuid}`;
+    assert.equal(made.headers.location, `/api/v1${path}`);
+    const sent = await d.api('POST', `${path}/recordings?filename=A4.wav`, Buffer.from('RIFF'), {
+        type: 'application/octet-stream',
+    });
+    assert.equal(sent.status, 201);
+    assert.deepEqual(sent.json, { name: 'A4.wav', bytes: 4, rejected: null });
+    assert.equal((await d.api('GET', path)).json.count, 1);
+    assert.equal((await d.api('GET', '/datasets')).json.items[0].name, 'Take 1');
+    assert.equal((await d.api('DELETE', `${path}/recordings?filename=A4.wav`)).status, 204);
+    assert.equal((await d.api('DELETE', path)).status, 204);
+});
+
 test('what needs nothing', async () => {
     for (const path of ['/', '/status', '/params', '/state', '/categories', '/banks', '/about'])
         assert.equal((await d.api('GET', path)).status, 200, path);
