@@ -7,7 +7,7 @@
 #define COLUMNS                                                                                    \
     "uuid, sha256, name, instrument, family, size, parameters, bytes, sample_rate, frame_rate, "   \
     "width, pitch_low_hz, pitch_high_hz, loudness_low_db, loudness_high_db, licence, credit, "     \
-    "source, training, factory, created, updated, first_us, further_us, machine"
+    "source, training, factory, created, updated, first_us, further_us, machine, fm"
 
 /* Texts, whole numbers and reals of a row with their columns, for reading and binding alike. */
 static const struct text_column {
@@ -20,7 +20,7 @@ static const struct text_column {
     }
     TEXT(0, uuid),     TEXT(1, sha256),   TEXT(2, name),    TEXT(3, instrument), TEXT(4, family),
     TEXT(5, size),     TEXT(15, licence), TEXT(16, credit), TEXT(17, source),    TEXT(18, training),
-    TEXT(19, factory), TEXT(24, machine)
+    TEXT(19, factory), TEXT(24, machine), TEXT(25, fm)
 #undef TEXT
 };
 static const struct real_column {
@@ -92,7 +92,7 @@ enum tb_status tb_model_add(struct tb_store *store, struct tb_model *model, stru
 {
     static const char sql[] = "INSERT INTO model (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "
                               "?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, "
-                              "?22, ?23, ?24, ?25)";
+                              "?22, ?23, ?24, ?25, ?26)";
     model->updated = tb_db_now_ms();
     if (model->created == 0)
         model->created = model->updated;
@@ -112,7 +112,7 @@ enum tb_status tb_model_replace(struct tb_store *store, struct tb_model *model,
         "parameters = ?7, bytes = ?8, sample_rate = ?9, frame_rate = ?10, width = ?11, "
         "pitch_low_hz = ?12, pitch_high_hz = ?13, loudness_low_db = ?14, loudness_high_db = ?15, "
         "licence = ?16, credit = ?17, source = ?18, training = ?19, factory = ?20, updated = ?22, "
-        "first_us = ?23, further_us = ?24, machine = ?25 WHERE uuid = ?1";
+        "first_us = ?23, further_us = ?24, machine = ?25, fm = ?26 WHERE uuid = ?1";
     model->updated = tb_db_now_ms();
     enum tb_status status = write_row(store, sql, model, err);
     if (!status && sqlite3_changes(store->db) == 0)

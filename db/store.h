@@ -206,7 +206,7 @@ enum tb_status tb_benchmark_list(struct tb_store *store, struct tb_benchmark **l
                                  struct tb_error *err);
 
 /* ---- neural models: the rows; files are the server's. A row is never without its file. */
-enum { TB_MODEL_TEXT = 257, TB_MODEL_TRAINING = 513 };
+enum { TB_MODEL_TEXT = 257, TB_MODEL_TRAINING = 513, TB_MODEL_FM = 513 };
 struct tb_model {
     char uuid[TB_UUID], sha256[TB_SHA256];
     char name[TB_MODEL_NAME], instrument[49], family[16], size[12];
@@ -220,6 +220,7 @@ struct tb_model {
     int64_t created, updated;
     double first_us, further_us; /* a frame of the first voice and of each further one */
     char machine[TB_NAME];       /* where that was measured; "" not yet */
+    char fm[TB_MODEL_FM];        /* JSON of its operators (server/model_fm.h); "" has none */
 };
 
 /* TB_ECONFLICT when uuid or sha256 is there. created and updated are filled in. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "dsp/algorithms.h"
 #include "dsp/params.h"
 #include "server/machine.h"
+#include "server/model_fm.h"
 #include "server/route.h"
 #include "server/status.h"
 #include "server/web.h"
@@ -84,27 +84,13 @@ static json_t *param_json(const struct tb_param_info *p)
     return json;
 }
 
-static json_t *algorithm_json(const struct tb_algorithm *a)
-{
-    json_t *carriers = json_array(), *edges = json_array();
-    for (unsigned op = 1; op <= TB_N_OPERATORS; op++) {
-        if (a->carriers >> (op - 1) & 1)
-            (void)json_array_append_new(carriers, json_integer((json_int_t)op));
-        for (unsigned to = 1; to <= TB_N_OPERATORS; to++)
-            if (tb_algorithm_modulates(a, op - 1, to - 1))
-                (void)json_array_append_new(edges, json_pack("[i,i]", (int)op, (int)to));
-    }
-    return json_pack("{s:o, s:o, s:[i,i]}", "carriers", carriers, "edges", edges, "feedback",
-                     (int)a->fb_from + 1, (int)a->fb_to + 1);
-}
-
 void tb_api_params(struct tb_request *request)
 {
     json_t *params = json_array(), *algorithms = json_array();
     for (size_t i = 0; i < TB_N_PARAMS && params; i++)
         (void)json_array_append_new(params, param_json(&tb_params[i]));
     for (size_t i = 0; i < TB_N_ALGORITHMS && algorithms; i++)
-        (void)json_array_append_new(algorithms, algorithm_json(&tb_algorithms[i]));
+        (void)json_array_append_new(algorithms, tb_algorithm_to_json(&tb_algorithms[i]));
     tb_answer_json(request, 200,
                    json_pack("{s:o, s:o}", "params", params, "algorithms", algorithms));
 }

@@ -75,6 +75,15 @@ static void print_value(const char *key, const json_t *value)
         printf("%-26s%s\n", key, json_is_true(value) ? "yes" : "no");
 }
 
+/* Lists, and what lies deeper than a member of a member. */
+static void print_compact(const char *key, const json_t *value)
+{
+    char *text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    if (text)
+        printf("%-26s%s\n", key, text);
+    free(text);
+}
+
 static void print_members(const json_t *object)
 {
     const char *key, *inner;
@@ -86,7 +95,10 @@ static void print_members(const json_t *object)
         {
             char name[64];
             (void)snprintf(name, sizeof name, "%.30s.%.30s", key, inner);
-            print_value(name, part);
+            if (json_is_array(part) || json_is_object(part))
+                print_compact(name, part);
+            else
+                print_value(name, part);
         }
     }
 }

@@ -3,6 +3,7 @@
 
 #include "models/neural_spec.h"
 #include "server/machine.h"
+#include "server/model_fm.h"
 
 #include <sodium.h>
 
@@ -100,8 +101,11 @@ static enum tb_status measure(const struct tb_model_file *file, json_t *result,
 {
     struct tb_neural_spec spec;
     struct tb_neural_cost cost;
+    struct tb_model_fm fm;
     char machine[65];
     tb_neural_spec_of(file, &spec);
+    if (tb_model_fm_of(&spec, &fm))
+        (void)json_object_set_new(result, "fm", tb_model_fm_to_json(&fm));
     struct tb_neural *neural = tb_neural_new(&spec, RATE_HZ, TB_CPU_BEST, err);
     if (!neural)
         return err->status;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/model_json.h"
 
+#include "server/model_fm.h"
 #include "server/patch_json.h"
 
 #include <math.h>
@@ -12,6 +13,7 @@
 /* What decoders may take of a core; the synthesis that follows them needs the rest. */
 static const double budget = 0.7;
 enum { MAX_VOICES = 64 };
+#define FM_TEXT (JSON_COMPACT | JSON_REAL_PRECISION(7))
 
 /* ---- from a check */
 
@@ -77,6 +79,22 @@ static enum tb_status read_texts(const json_t *check, const char *seed, struct t
     return TB_OK;
 }
 
+/* Kept as text: no query looks into it. */
+static enum tb_status read_fm(const json_t *check, struct tb_model *m, struct tb_error *err)
+{
+    const json_t *told = json_object_get(check, "fm");
+    struct tb_model_fm fm;
+    if (!told)
+        return TB_OK;
+    if (tb_model_fm_from_json(told, &fm, err) != TB_OK)
+        return TB_EINVAL;
+    json_t *json = tb_model_fm_to_json(&fm);
+    size_t n = json ? json_dumpb(json, m->fm, sizeof m->fm - 1, FM_TEXT) : 0;
+    json_decref(json);
+    m->fm[n < sizeof m->fm ? n : 0] = '\0';
+    return n > 0 && n < sizeof m->fm ? TB_OK : tb_fail(err, TB_ENOMEM, "fm: no room");
+}
+
 enum tb_status tb_model_from_check(const json_t *check, const char *seed, struct tb_model *model,
                                    struct tb_error *err)
 {
@@ -95,6 +113,8 @@ enum tb_status tb_model_from_check(const json_t *check, const char *seed, struct
         .further_us = read_number(check, "further_us"),
     };
     enum tb_status status = read_texts(check, seed, &m, err);
+    if (status == TB_OK)
+        status = read_fm(check, &m, err);
     if (status == TB_OK && !(m.frame_rate > 0.0))
         status = tb_fail(err, TB_EINVAL, "hop: the check told no frame rate");
     if (status == TB_OK)
@@ -164,6 +184,16 @@ static json_t *cost_to_json(const struct tb_model *m)
                      m->further_us, "voices", (int)voices, "share", share, "machine", m->machine);
 }
 
+/* Checked again: a restored database is a stranger's, too. */
+static json_t *fm_to_json(const struct tb_model *m)
+{
+    struct tb_model_fm fm;
+    json_t *json = m->fm[0] ? json_loads(m->fm, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    bool valid = json && tb_model_fm_from_json(json, &fm, NULL) == TB_OK;
+    json_decref(json);
+    return valid ? tb_model_fm_to_json(&fm) : json_null();
+}
+
 static int put(json_t *json, const char *key, json_t *value)
 {
     return json_object_set_new(json, key, value);
@@ -189,6 +219,7 @@ json_t *tb_model_to_json(const struct tb_model *m, const struct tb_model *list, 
     failed = failed || put(json, "loudness",
                            json_pack("{s:f, s:f}", "low_db", m->loudness_low_db, "high_db",
                                      m->loudness_high_db));
+    failed = failed || put(json, "fm", fm_to_json(m));
     failed = failed || put(json, "factory", json_boolean(m->factory[0]));
     failed = failed || put(json, "created", json_integer(m->created));
     failed = failed || put(json, "updated", json_integer(m->updated));

@@ -59,6 +59,41 @@ test('lists', async () => {
     assert.equal((await d.api('GET', '/models/none/file')).status, 404);
 });
 
+test('the operators of an FM model are told as the file wires them', async () => {
+    const { algorithms } = (await d.api('GET', '/params')).json;
+    const own = {
+        'fm.algorithm': '0',
+        'fm.routing': '4>3,4>2,2>1',
+        'fm.carriers': '1,3',
+        'fm.ratios': '1,3.2,0.5,14',
+        'fm.feedback': '5',
+        'fm.max_level': '0.32',
+        n_operators: '4',
+    };
+    const free = await upload(d, modelFile({ name: 'Free', ...own }, { seed: 41 }));
+    assert.deepEqual(free.json.fm, {
+        algorithm: 0,
+        operators: 4,
+        routing: {
+            carriers: [1, 3],
+            edges: [
+                [2, 1],
+                [4, 2],
+                [4, 3],
+            ],
+            feedback: [4, 4],
+        },
+        ratios: [1, 3.2, 0.5, 14],
+        feedback: 5,
+        max_level: 0.32,
+    });
+    const [zither] = (await d.api('GET', '/models?q=zither')).json.items;
+    assert.equal(zither.fm.algorithm, 5);
+    assert.deepEqual(zither.fm.routing, algorithms[4]);
+    assert.deepEqual((await d.api('GET', `/models/${free.json.uuid}`)).json.fm, free.json.fm);
+    assert.equal((await d.api('DELETE', `/models/${free.json.uuid}`)).status, 204);
+});
+
 test('deleted with its file, told to all', async () => {
     const c = await Socket.open(d, { topics: ['models'] });
     const made = await upload(d, modelFile({ name: 'Short life' }, { seed: 7 }));

@@ -17,6 +17,7 @@ from model_maker import write_model
 
 OK, FAILED, MISSING, BUSY = test_cli.OK, test_cli.FAILED, test_cli.MISSING, test_cli.BUSY
 DAMAGED = test_cli.DAMAGED
+ZOO = os.path.join(os.path.dirname(os.path.realpath(__file__)), *("..", "..", "models", "zoo"))
 UUIDS = [f"00000000-1111-4222-8333-{i:012}" for i in range(4)]
 
 
@@ -91,6 +92,13 @@ class TestCommands(Models):
         info = self.json("model", "info", "./a.safetensors")
         self.assertEqual(info["meta"]["name"], "Alone")
         self.assertGreater(info["first_us"], 0)
+        self.assertNotIn("fm", info)
+        shipped = os.path.join(ZOO, "trumpet-ddx7-reduced.safetensors")
+        fm = self.json("model", "info", shipped)["fm"]
+        self.assertEqual((fm["algorithm"], fm["ratios"]), (18, [1, 1, 1, 1, 3.2, 8.5]))
+        told = self.call("model", "info", shipped)
+        self.assertRegex(told, r"fm\.ratios +\[1\.0,1\.0,1\.0,1\.0,3\.2,8\.5\]")
+        self.assertRegex(told, r'fm\.routing +\{"carriers":\[1\],"edges":\[\[2,1\],')
         with open(self.path("a.safetensors"), "ab") as f:
             f.write(b"x")
         self.call("model", "info", "./a.safetensors", status=DAMAGED)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "server/model_fm.h"
 #include "server/model_json.h"
 
 #include <setjmp.h>
@@ -109,12 +110,111 @@ static void checks_are_checked(void **state)
     json_decref(json);
 }
 
+#define CHECK "{\"frame_rate\":250,\"sha256\":\"" HASH "\",\"meta\":{\"name\":\"x\"},\"fm\":"
+#define FM(ALGORITHM, OPERATORS, EDGES, RATIOS)                                                    \
+    "{\"algorithm\":" ALGORITHM ",\"operators\":" OPERATORS ",\"routing\":{\"carriers\":[1,2],"    \
+    "\"edges\":[" EDGES "],\"feedback\":[3,3]},\"ratios\":[" RATIOS "],\"feedback\":2.5,"          \
+    "\"max_level\":0.32}"
+
+static enum tb_status check_fm(const char *fm, struct tb_model *m, struct tb_error *err)
+{
+    char text[1024];
+    snprintf(text, sizeof text, CHECK "%s}", fm);
+    json_t *json = json_loads(text, 0, NULL);
+    assert_non_null(json);
+    enum tb_status s = tb_model_from_check(json, NULL, m, err);
+    json_decref(json);
+    return s;
+}
+
+static void operators_are_told_as_they_are_wired(void **state)
+{
+    (void)state;
+    static const char good[] = FM("0", "3", "[3,1],[3,2]", "1.0,3.2,0.5");
+    struct tb_model m;
+    struct tb_error err;
+    assert_int_equal(check_fm(good, &m, &err), TB_OK);
+    json_t *json = tb_model_to_json(&m, NULL, 0), *wanted = json_loads(good, 0, NULL);
+    assert_true(json_equal(json_object_get(json, "fm"), wanted));
+    json_decref(wanted);
+    json_decref(json);
+    strcpy(m.fm, "{\"algorithm\":77}"); /* as a restored database might say */
+    json = tb_model_to_json(&m, NULL, 0);
+    assert_true(json_is_null(json_object_get(json, "fm")));
+    json_decref(json);
+    m.fm[0] = '\0';
+    json = tb_model_to_json(&m, NULL, 0);
+    assert_true(json_is_null(json_object_get(json, "fm")));
+    json_decref(json);
+}
+
+static void wrong_operators_are_refused(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {FM("33", "3", "", "1,1,1"), "fm.algorithm: not a whole number in 0..32"},
+        {FM("0", "7", "", "1,1,1"), "fm.operators: not a whole number in 1..6"},
+        {FM("0", "2", "", "1,1"), "fm.routing.feedback: not a whole number in 1..2"},
+        {FM("0", "3", "[1,1]", "1,1,1"), "fm.routing.edges: a modulator is above its carrier"},
+        {FM("0", "3", "[4,1]", "1,1,1"), "fm.routing.edges: not a whole number in 1..3"},
+        {FM("0", "3", "[3]", "1,1,1"), "fm.routing.edges: not a pair of operators"},
+        {FM("0", "3", "", "1,1"), "fm.ratios: not one of each operator"},
+        {FM("0", "3", "", "1,1,65"), "fm.ratios: not a number in 0..64"},
+        {"{}", "fm.algorithm: not a whole number in 0..32"},
+        {"7", "fm.algorithm: not a whole number in 0..32"},
+        {"{\"algorithm\":1,\"operators\":6}", "fm.routing.carriers: none"},
+    };
+    struct tb_model m;
+    struct tb_error err;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(check_fm(cases[i][0], &m, &err), TB_EINVAL);
+        assert_string_equal(err.text, cases[i][1]);
+    }
+}
+
+static void every_family_says_whether_it_has_operators(void **state)
+{
+    (void)state;
+    static const struct {
+        enum tb_family family;
+        unsigned algorithm;
+        bool has;
+    } cases[] = {{TB_FAMILY_HPN, 0, false},
+                 {TB_FAMILY_WAVETABLE, 0, false},
+                 {TB_FAMILY_DDX7, 16, true},
+                 {TB_FAMILY_FM_ENVELOPE, 0, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct tb_neural_spec spec = {.family = cases[i].family,
+                                      .algorithm = cases[i].algorithm,
+                                      .routing = {.edges = 2, .carriers = 1},
+                                      .n_operators = 6,
+                                      .ratios = {1.0F, 3.2F, 1.58F, 14.0F, 0.5F, 2.00276566F},
+                                      .max_level = 0.32F};
+        struct tb_model_fm fm;
+        assert_int_equal(tb_model_fm_of(&spec, &fm), cases[i].has);
+        if (!cases[i].has)
+            continue;
+        assert_int_equal(fm.algorithm, cases[i].algorithm);
+        assert_int_equal(fm.routing.edges, cases[i].algorithm ? tb_algorithms[15].edges : 2);
+        assert_true(fm.ratios[1] == 3.2 && fm.ratios[2] == 1.58 && fm.max_level == 0.32);
+        json_t *json = tb_model_fm_to_json(&fm);
+        struct tb_model_fm again = {0};
+        assert_int_equal(tb_model_fm_from_json(json, &again, NULL), TB_OK);
+        assert_memory_equal(&again.ratios, &fm.ratios, sizeof fm.ratios);
+        assert_int_equal(again.routing.edges, fm.routing.edges);
+        json_decref(json);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(voices_fit_their_part_of_a_core),
         cmocka_unit_test(the_costliest_that_fits_stands_in),
         cmocka_unit_test(checks_are_checked),
+        cmocka_unit_test(operators_are_told_as_they_are_wired),
+        cmocka_unit_test(wrong_operators_are_refused),
+        cmocka_unit_test(every_family_says_whether_it_has_operators),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,6 +38,7 @@ static struct tb_model make(unsigned i, const char *name, const char *family, do
     strcpy(m.source, "Studio A");
     strcpy(m.training, "loss 3.1 after 40000 steps");
     strcpy(m.machine, "test machine avx2");
+    strcpy(m.fm, "{\"algorithm\":16}");
     return m;
 }
 

@@ -84,6 +84,10 @@ export function modelTests() {
         await page.waitForSelector('.plate:has-text("Test flute")');
         const { model } = await daemon.api('GET', '/state');
         assert.equal(model.uuid, FLUTE.uuid);
+        const routing = page.locator('.diagram');
+        const told = async () => (await routing.getAttribute('aria-label')) ?? '';
+        // Algorithm 5: three pairs.
+        assert.match(await told(), /^Algo 5 own: carriers 1, 3, 5; 2 into 1, 4 into 3, 6 into 5/);
         await page.waitForTimeout(300);
         const ink = () => inked(page, '.neural-strips .op-1 .history');
         const still = await ink();

@@ -13,6 +13,7 @@ import {
     tell,
     type ModelRef,
 } from './store';
+import type { Algorithm } from './params';
 import type { Family } from './wire';
 
 export interface Cost {
@@ -22,6 +23,17 @@ export interface Cost {
     /** of one core, the first voice */
     share: number;
     machine: string;
+}
+
+/** The operators under a network. */
+export interface Wiring {
+    /** 0: a free routing */
+    algorithm: number;
+    operators: number;
+    routing: Algorithm;
+    ratios: number[];
+    feedback: number;
+    max_level: number;
 }
 
 export interface Model {
@@ -38,6 +50,8 @@ export interface Model {
     width: number;
     pitch: { low_hz: number; high_hz: number };
     loudness: { low_db: number; high_db: number };
+    /** null where no operators sound */
+    fm: Wiring | null;
     licence: string;
     credit: string;
     source: string;

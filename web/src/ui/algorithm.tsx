@@ -2,10 +2,11 @@
 import { useSignal } from '@preact/signals';
 import { diagram, type Diagram } from '../core/layout';
 import { history } from '../core/live';
-import type { Algorithm, Param } from '../core/params';
+import { prefix, type Algorithm, type Param } from '../core/params';
 import { edit, schema, value } from '../core/store';
 import { OPERATORS } from '../core/wire';
 import { Dialog } from './dialog';
+import { louder } from './neural';
 import { selected } from './operator';
 import { Picture, type Draw } from './picture';
 import { color, faint, operatorColor } from './theme';
@@ -29,14 +30,21 @@ function place(picture: Diagram, width: number, height: number, most: number): G
     };
 }
 
+interface Look {
+    live: boolean;
+    operators: number;
+    /** false where nothing feeds back */
+    loop: boolean;
+}
+
 function drawAlgorithm(
     context: CanvasRenderingContext2D,
     algorithm: Algorithm,
     width: number,
     height: number,
-    live: boolean,
+    { live, operators, loop }: Look,
 ): void {
-    const picture = diagram(algorithm, OPERATORS);
+    const picture = diagram(algorithm, operators);
     const at = place(picture, width, height, 56);
     const spot = (op: number) => picture.spots[op - 1]!;
     context.lineWidth = live ? 1.5 : 1;
@@ -57,7 +65,7 @@ function drawAlgorithm(
         context.stroke();
     }
     drawOut(context, algorithm, picture, at);
-    drawFeedback(context, algorithm, picture, at, live);
+    if (loop) drawFeedback(context, algorithm, picture, at, live);
     for (const { operator, column, row } of picture.spots)
         drawBox(context, operator, at.x(column), at.y(row), at.box, live);
 }
@@ -139,7 +147,11 @@ function drawBox(
 
 function Mini({ algorithm }: { algorithm: Algorithm }) {
     const draw: Draw = (context, width, height) =>
-        drawAlgorithm(context, algorithm, width, height, false);
+        drawAlgorithm(context, algorithm, width, height, {
+            live: false,
+            operators: OPERATORS,
+            loop: true,
+        });
     return <Picture draw={draw} />;
 }
 
@@ -155,16 +167,24 @@ export function AlgorithmView({ param }: { param: Param }) {
     const choosing = useSignal(false);
     const algorithms = schema.value!.algorithms;
     const number = value(param.key).value;
-    const algorithm = algorithms[number - 1];
+    const own = number === 0 ? (louder()?.fm ?? null) : null;
+    const algorithm = own ? own.routing : algorithms[number - 1];
+    const look = {
+        live: true,
+        operators: own?.operators ?? OPERATORS,
+        loop: !own || own.feedback + value(`${prefix(param.key)}.feedback`).value > 0,
+    };
     const draw: Draw = (context, width, height) => {
-        if (algorithm) drawAlgorithm(context, algorithm, width, height, true);
+        if (algorithm) drawAlgorithm(context, algorithm, width, height, look);
     };
     const choose = (wanted: number) => {
         edit(param, wanted);
         choosing.value = false;
     };
     void selected.value;
-    const told = algorithm ? `${number}: ${describe(algorithm)}` : OWN;
+    const shown = number || own?.algorithm;
+    const name = own ? [shown, 'own'].filter(Boolean).join(' ') : String(number);
+    const told = algorithm ? `${name}: ${describe(algorithm)}` : OWN;
     return (
         <section class="algorithm" aria-label="Algorithm">
             <button
@@ -175,7 +195,8 @@ export function AlgorithmView({ param }: { param: Param }) {
             >
                 <Picture draw={draw} />
                 <span class="caption">
-                    <small>Algo</small> {algorithm && <b>{number}</b>}
+                    <small>Algo</small> {shown ? <b>{shown}</b> : null}
+                    {own && <small> own</small>}
                 </span>
                 {!algorithm && <span class="own">{OWN}</span>}
             </button>

@@ -101,7 +101,7 @@ function Wavetables({ known }: { known: models.Model | null }) {
 }
 
 /** The model that is heard more; the device shows what that one decides. */
-function louder(): models.Model | null {
+export function louder(): models.Model | null {
     const mix = schema.value?.params.find(({ key }) => key === 'ab.mix');
     const b = mix !== undefined && value(mix.key).value > 0.5 && modelB.value !== null;
     return b ? models.playingB.value : models.playing.value;
