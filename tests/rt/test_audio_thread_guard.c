@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The real audio thread on the real null device, under the guard from the end of one wait to the
- * begin of the next: commands, MIDI, patches, engines, devices, tone, full and empty rings, the
- * loss of the web role. Only the device's own wait lies outside. */
+ * begin of the next: commands, MIDI, patches, networks of every family that play notes or follow
+ * what the device hears, engines, devices, tone, full and empty rings, the loss of the web role.
+ * Only the device's own wait lies outside. */
 #include "dsp/clock.h"
 #include "server/audio_thread.h"
+#include "tests/rt/random_models.h"
 #include "tests/rt/rtguard.h"
 
 #include <setjmp.h>
@@ -121,13 +123,24 @@ static void sweep(struct rig *rig)
     }
 }
 
-static void load_patch(struct rig *rig, int number)
+/* Every third one is the DX7's own voice; of the networks each second one follows the input. */
+static struct tb_program *new_program(struct rig *rig, int number)
 {
     float values[TB_N_PARAMS];
     struct tb_error err = {0};
     tb_params_default(values);
     values[TB_P_FM_ALGORITHM] = (float)(1 + number % 32);
-    struct tb_program *program = tb_program_new(rig->engine, values, &err);
+    values[TB_P_TRANSFER_SOURCE] = (float)(number % 2);
+    if (number % 3 == 2)
+        return tb_program_new(rig->engine, values, &err);
+    return tb_program_new_neural(
+        rig->engine, values, random_model_instrument(number, RATE_HZ, TB_CPU_BEST),
+        number % 4 ? NULL : random_model_instrument(number / 4, RATE_HZ, TB_CPU_BEST), &err);
+}
+
+static void load_patch(struct rig *rig, int number)
+{
+    struct tb_program *program = new_program(rig, number);
     assert_non_null(program);
     uint32_t after = atomic_load(&rig->commands->write);
     if (!tb_audio_thread_program(rig->thread, program, after))
@@ -142,6 +155,8 @@ static void play(struct rig *rig, int round)
                       .type = TB_EVENT_NOTE_ON, .key = key, .source = CLIENT, .value = 100});
         push(rig, (struct tb_event){
                       .type = TB_EVENT_PARAM, .id = TB_P_REVERB_MIX, .value = (float)i / 8});
+        push(rig, (struct tb_event){
+                      .type = TB_EVENT_PARAM, .id = TB_P_NEURAL_TILT, .value = (float)i - 4});
         struct tb_midi_message midi = {.event = {.type = i % 2 ? TB_EVENT_NOTE_ON : TB_EVENT_BEND,
                                                  .key = key,
                                                  .source = TB_SOURCE_MIDI,
@@ -191,6 +206,7 @@ static void nothing_forbidden_between_two_waits(void **state)
     (void)state;
     struct tb_error err = {0};
     int fd = -1;
+    bool heard = false;
     struct rig rig = {.engine = new_engine(), .shm = tb_shm_new(&fd, &err)};
     assert_non_null(rig.shm);
     rig.commands = tb_shm_ring(rig.shm, rig.shm->commands);
@@ -205,7 +221,9 @@ static void nothing_forbidden_between_two_waits(void **state)
         disturb(&rig, round);
         tb_clock_sleep_ms(15);
         sweep(&rig);
+        heard = heard || atomic_load(&rig.shm->audio.input_open);
     }
+    assert_true(heard);
     assert_true(atomic_load(&rig.shm->audio.blocks) > 100);
     atomic_store(&ending, true);
     tb_audio_thread_stop(rig.thread);
@@ -217,6 +235,7 @@ static void nothing_forbidden_between_two_waits(void **state)
 
 int main(void)
 {
+    random_models_make();
     tb_guard_start();
     const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_forbidden_between_two_waits)};
     return cmocka_run_group_tests(tests, NULL, NULL);

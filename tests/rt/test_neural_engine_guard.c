@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Neural instruments in the engine under the guard, with every kernel of this machine: every
- * family, every bend and note parameter, model swaps, A and B, the input, shedding. Random weights.
+ * family and its learned reverb, every bend and note parameter at its bounds and swept, models
+ * swapped under keys that are held and under a sound that is followed, A and B, shedding, panic.
  */
-#include "tests/golden/neural_fixture.h"
+#include "tests/rt/random_models.h"
 #include "tests/rt/rig.h"
 #include "tests/rt/rtguard.h"
 
@@ -17,47 +18,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BLOCK = 64, N_FAMILIES = 4, WIDTH = 32 };
-static const enum tb_model_family families[N_FAMILIES] = {TB_MODEL_HPN, TB_MODEL_WAVETABLE,
-                                                          TB_MODEL_DDX7, TB_MODEL_FM_ENVELOPE};
+enum { BLOCK = 64, N_FAMILIES = N_RANDOM_MODELS };
 
 static enum tb_cpu cpu; /* of this pass over the tests */
-static struct neural_model models[N_FAMILIES];
-
-/* The shapes of published models, narrower; all weights random. */
-static void make_models(void)
-{
-    for (int i = 0; i < N_FAMILIES; i++) {
-        struct neural_model *m = &models[i];
-        neural_model_init(m, families[i]);
-        m->meta.width = WIDTH;
-        m->meta.in_layers = m->meta.out_layers = families[i] == TB_MODEL_FM_ENVELOPE ? 0 : 2;
-        m->meta.n_harmonics = 100;
-        m->meta.n_bands = 65;
-        if (families[i] == TB_MODEL_DDX7) {
-            m->meta.dilations = (struct tb_model_reals){3, {1, 2, 4}};
-            m->meta.residuals =
-                (struct tb_model_reals){3, {TB_NN_RES_CONV, TB_NN_RES_IDENTITY, TB_NN_RES_CONV}};
-            m->meta.fm_algorithm = 0;
-            (void)snprintf(m->meta.fm_routing, sizeof m->meta.fm_routing, "6>5,4>3,2>1");
-            m->meta.fm_carriers = (struct tb_model_reals){3, {1, 3, 5}};
-            m->meta.fm_feedback = 5;
-        }
-        if (families[i] == TB_MODEL_HPN || families[i] == TB_MODEL_DDX7) {
-            m->meta.reverb = TB_REVERB_IMPULSE;
-            m->impulse[0] = 1;
-            for (int k = 1; k < 2000; k++)
-                m->impulse[k] = 0.2F * expf(-(float)k / 500) * sinf((float)(k * k));
-        }
-        neural_model_lay_out(m);
-        neural_model_random(m, (unsigned)i + 1);
-        neural_model_encode(m);
-    }
-}
 
 static struct tb_neural *instrument(int family, float rate_hz)
 {
-    return neural_model_instrument(&models[family % N_FAMILIES], rate_hz, cpu);
+    return random_model_instrument(family, rate_hz, cpu);
 }
 
 static void load(struct rig *rig, struct tb_neural *a, struct tb_neural *b)
@@ -132,6 +99,39 @@ static void every_bend_at_its_bounds(void **state)
     }
 }
 
+static bool is_swept(int id)
+{
+    return (id >= TB_P_NEURAL_PITCH && id <= TB_P_AB_MORPH) ||
+           (id >= TB_P_TRANSFER_GATE && id <= TB_P_TRANSFER_LOUDNESS);
+}
+
+/* From one end to the other under a chord, as a hand or a controller moves it: all that is ramped
+ * moves, routings fade into each other, two blocks a step. */
+static void every_bend_swept_under_a_chord(void **state)
+{
+    (void)state;
+    enum { STEPS = 7 };
+    for (int i = 0; i < N_FAMILIES; i++) {
+        struct rig rig;
+        open_rig(&rig, "neural sweeps", i);
+        chord(&rig, 4);
+        rig_blocks(&rig, 20);
+        assert_true(rig.peak > 0.001F);
+        for (int id = 0; id < TB_N_PARAMS; id++) {
+            if (!is_swept(id))
+                continue;
+            for (int k = 0; k <= STEPS; k++) {
+                const double at = tb_param_denormalise((enum tb_param)id, (double)k / STEPS);
+                rig_param(&rig, (enum tb_param)id, (float)at);
+                rig_blocks(&rig, 2);
+            }
+            rig_param(&rig, (enum tb_param)id, (float)tb_params[id].def);
+        }
+        assert_true(rig.frame.voices > 0);
+        rig_close(&rig);
+    }
+}
+
 static void both_models_mix_and_morph(void **state)
 {
     (void)state;
@@ -151,47 +151,133 @@ static void both_models_mix_and_morph(void **state)
         }
 }
 
+/* From each to each, the DX7's own voice among them, at another place in a frame each time. */
 static void models_swap_while_sounding(void **state)
 {
     (void)state;
     struct rig rig;
     open_rig(&rig, "model swaps", 0);
     chord(&rig, 8);
-    for (int k = 0; k < 24; k++) {
-        if (k % 5 == 4)
-            rig_load(&rig); /* the DX7's own voice between them */
-        else
-            load(&rig, instrument(k, 48000), k % 2 ? instrument(k + 1, 48000) : NULL);
-        rig_note(&rig, 40 + k, 100);
-        rig_blocks(&rig, 3);
+    for (int k = 0; k < (N_FAMILIES + 1) * (N_FAMILIES + 1); k++) {
+        const int from = k / (N_FAMILIES + 1), to = k % (N_FAMILIES + 1);
+        const int order[] = {from, to};
+        for (int i = 0; i < 2; i++) {
+            if (order[i] == N_FAMILIES)
+                rig_load(&rig);
+            else
+                load(&rig, instrument(order[i], 48000), k % 2 ? instrument(k, 48000) : NULL);
+            rig_note(&rig, 40 + k, 100);
+            rig_blocks(&rig, 1 + k % 4);
+        }
+        assert_true(rig.frame.voices > 0); /* keys are held through it */
     }
     assert_true(rig.peak > 0.001F);
     rig_close(&rig);
 }
 
-static void the_input_plays(void **state)
+/* ---- a sound that is followed */
+
+struct player {
+    uint32_t n;   /* samples so far */
+    double phase; /* cycles */
+};
+
+/* A tone with two harmonics. */
+static void sing(struct rig *rig, struct player *player, double hz, float level)
+{
+    float sound[BLOCK];
+    for (int i = 0; i < BLOCK; i++, player->n++) {
+        player->phase = fmod(player->phase + hz / 48000, 1.0);
+        const float p = (float)(2 * M_PI * player->phase);
+        sound[i] = level * (sinf(p) + 0.5F * sinf(2 * p) + 0.25F * sinf(3 * p));
+    }
+    tb_guard_enter(rig->region);
+    tb_engine_input(rig->engine, sound, BLOCK);
+    tb_guard_exit();
+    rig_render(rig, BLOCK);
+}
+
+static void open_transfer(struct rig *rig, int family)
+{
+    open_rig(rig, "timbre transfer", family);
+    rig->values[TB_P_TRANSFER_SOURCE] = 1; /* of programs that come later, too */
+    rig_param(rig, TB_P_TRANSFER_SOURCE, 1);
+}
+
+static void a_voice_follows_the_input(void **state)
 {
     (void)state;
-    float sound[BLOCK];
+    static const double tones[] = {220, 523.25, 146.83, 880};
     for (int i = 0; i < N_FAMILIES; i++) {
         struct rig rig;
-        open_rig(&rig, "timbre transfer", i);
-        rig_param(&rig, TB_P_TRANSFER_SOURCE, 1);
-        for (int k = 0; k < 800; k++) {
-            for (int s = 0; s < BLOCK; s++) {
-                const float t = (float)(k * BLOCK + s) / 48000;
-                sound[s] = k % 400 < 300 ? 0.4F * sinf(2 * (float)M_PI * 330 * t) : 0;
-                if (k % 97 == 96)
-                    sound[s] = NAN;
-            }
+        struct player player = {0};
+        open_transfer(&rig, i);
+        for (size_t t = 0; t < sizeof tones / sizeof tones[0]; t++) {
+            const double before = t ? tones[t - 1] : tones[t];
+            for (int k = 0; k < 40; k++) /* glides there */
+                sing(&rig, &player, before * pow(tones[t] / before, k / 40.0), 0.2F);
+            for (int k = 0; k < 70; k++)
+                sing(&rig, &player, tones[t], 0.2F);
+            assert_int_equal(rig.frame.voices, 1);
+            if (fabs(12 * log2((double)rig.frame.f0_hz / tones[t])) > 0.3)
+                fail_msg("family %d: %g Hz for %g", i, (double)rig.frame.f0_hz, tones[t]);
+        }
+        assert_true(rig.peak > 0.0005F);
+        for (int k = 0; k < 600; k++)
+            sing(&rig, &player, 440, 0);
+        if (i < N_FAMILIES - 1) /* with the sound it ends; a random envelope never does */
+            assert_int_equal(rig.frame.voices, 0);
+        rig_close(&rig);
+    }
+}
+
+static void what_is_no_tone_is_followed_too(void **state)
+{
+    (void)state;
+    static const float bad[] = {NAN, INFINITY, -INFINITY, 1e30F, 1e-40F};
+    for (int i = 0; i < N_FAMILIES; i++) {
+        struct rig rig;
+        struct player player = {0};
+        float sound[BLOCK];
+        open_transfer(&rig, i);
+        for (int k = 0; k < 200; k++) {
+            for (int s = 0; s < BLOCK; s++)
+                sound[s] = k % 100 < 50 ? (float)rig_random(&rig) * 4 - 2 : 0.9F; /* noise, DC */
+            if (k % 7 == 3)
+                sound[k % BLOCK] = bad[k % 5];
             tb_guard_enter(rig.region);
-            tb_engine_input(rig.engine, sound, BLOCK);
+            tb_engine_input(rig.engine, sound, k % 5 ? BLOCK : BLOCK / 3);
             tb_guard_exit();
             rig_render(&rig, BLOCK);
         }
-        assert_true(rig.peak > 0.0005F);
+        for (int k = 0; k < 150; k++)
+            sing(&rig, &player, 330, 0.2F);
+        assert_true(rig.frame.voices > 0); /* it hears again */
         rig_close(&rig);
     }
+}
+
+/* The player sings on; all that can change under it changes. */
+static void models_and_bends_change_under_the_input(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct player player = {0};
+    open_transfer(&rig, 0);
+    for (int k = 0; k < 700; k++) {
+        sing(&rig, &player, 330 + 100 * sin(k * 0.02), k % 300 < 250 ? 0.3F : 0.0F);
+        if (k % 60 == 59)
+            load(&rig, instrument(k / 60, 48000), k % 120 < 60 ? instrument(k, 48000) : NULL);
+        const int id = TB_P_NEURAL_PITCH + k % (TB_P_TRANSFER_LOUDNESS - TB_P_NEURAL_PITCH + 1);
+        if (id == TB_P_TRANSFER_SOURCE)
+            continue;
+        rig_param(&rig, (enum tb_param)id,
+                  (float)tb_param_denormalise((enum tb_param)id, rig_random(&rig)));
+        if (k % 97 == 96)
+            rig_send(&rig, (struct tb_event){.type = TB_EVENT_PANIC});
+    }
+    assert_true(rig.peak > 0.0005F);
+    rig_close(&rig);
 }
 
 static void players_do_everything_besides_keys(void **state)
@@ -275,9 +361,12 @@ static int passes(enum tb_cpu kernel)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_family_plays),
         cmocka_unit_test(every_bend_at_its_bounds),
+        cmocka_unit_test(every_bend_swept_under_a_chord),
         cmocka_unit_test(both_models_mix_and_morph),
         cmocka_unit_test(models_swap_while_sounding),
-        cmocka_unit_test(the_input_plays),
+        cmocka_unit_test(a_voice_follows_the_input),
+        cmocka_unit_test(what_is_no_tone_is_followed_too),
+        cmocka_unit_test(models_and_bends_change_under_the_input),
         cmocka_unit_test(players_do_everything_besides_keys),
         cmocka_unit_test(every_block_size_and_rate),
         cmocka_unit_test(random_patches_and_floods),
@@ -289,12 +378,11 @@ int main(void)
 {
     static const enum tb_cpu kernels[] = {TB_CPU_PORTABLE, TB_CPU_AVX2, TB_CPU_AVX512, TB_CPU_NEON};
     int failed = 0;
-    make_models();
+    random_models_make();
     tb_guard_start();
     for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++)
         failed += passes(kernels[i]);
-    for (int i = 0; i < N_FAMILIES; i++)
-        neural_model_free(&models[i]);
+    random_models_free();
     printf("%lu regions guarded\n", tb_guard_regions());
     return failed || tb_guard_regions() == 0;
 }
