@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+enum { NEWEST_SCHEMA = 3 };
+
 static const char *path_of(const struct fixture *f, const char *name)
 {
     static char path[128];
@@ -202,7 +204,7 @@ static void reopening_a_sound_one_reports_nothing(void **state)
     f->store = tb_store_open(f->directory, TB_STORE_WRITE, &report, &f->err);
     assert_non_null(f->store);
     assert_true(!report.created && !report.quarantined && !report.lost && !report.restored);
-    assert_int_equal(report.schema, 2);
+    assert_int_equal(report.schema, NEWEST_SCHEMA);
     expect(f, f->store, "one two");
 }
 
@@ -378,7 +380,7 @@ static void a_newer_schema_is_left_alone(void **state)
     assert_false(report.quarantined);
     assert_null(tb_store_open(f->directory, TB_STORE_READ, &report, &f->err));
     assert_int_equal(f->err.status, TB_EUNSUPPORTED);
-    sql(path_of(f, "timbred.db"), "PRAGMA user_version = 2");
+    sql(path_of(f, "timbred.db"), "PRAGMA user_version = 3");
     f->store = tb_store_open(f->directory, TB_STORE_WRITE, &report, &f->err);
     assert_non_null(f->store);
     expect(f, f->store, "one two");
@@ -397,35 +399,69 @@ static void a_first_start_killed_at_once_is_no_damage(void **state)
     assert_int_equal(count_files(f, ".bad-"), 0);
 }
 
-/* A database as the first release left it. */
-static void schema_1_is_upgraded(void **state)
+/* A database as the release with that schema left it, with some rows; then the store is opened. */
+static void upgrade(struct fixture *f, int schema, const char *rows)
 {
-    struct fixture *f = *state;
-    struct tb_store_report report;
-    struct tb_patch patch;
-    static char text[20000];
+    static const char *const migrations[] = {"001_initial.sql", "002_models.sql"};
     static const char *const old[] = {"timbred.db", "timbred.db-wal", "timbred.db-shm",
                                       "timbred.mark"};
+    static char text[20000];
+    char path[256], mark[96];
+    struct tb_store_report report;
     tb_store_close(f->store);
     for (size_t i = 0; i < sizeof old / sizeof old[0]; i++)
         (void)unlink(path_of(f, old[i]));
-    FILE *file = fopen(TB_SOURCE_ROOT "/db/migrations/001_initial.sql", "rb");
-    assert_non_null(file);
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    (void)fclose(file);
-    sql(path_of(f, "timbred.db"), text);
-    sql(path_of(f, "timbred.db"),
-        "PRAGMA application_id = 0x54696D62; PRAGMA user_version = 1;"
-        "INSERT INTO patch VALUES (1, '11111111-2222-4333-8444-555555555555', 'Old', '', '', '', "
-        "'', '', 0, 0, 1, 5, 6, 'saved', '', x'01')");
+    for (int i = 0; i < schema; i++) {
+        snprintf(path, sizeof path, TB_SOURCE_ROOT "/db/migrations/%s", migrations[i]);
+        FILE *file = fopen(path, "rb");
+        assert_non_null(file);
+        text[fread(text, 1, sizeof text - 1, file)] = '\0';
+        (void)fclose(file);
+        sql(path_of(f, "timbred.db"), text);
+    }
+    snprintf(mark, sizeof mark, "PRAGMA application_id = 0x54696D62; PRAGMA user_version = %d",
+             schema);
+    sql(path_of(f, "timbred.db"), mark);
+    sql(path_of(f, "timbred.db"), rows);
     f->store = tb_store_open(f->directory, TB_STORE_WRITE, &report, &f->err);
-    assert_non_null(f->store);
-    assert_int_equal(report.schema, 2);
+    if (!f->store)
+        fail_msg("%s", f->err.text);
+    assert_int_equal(report.schema, NEWEST_SCHEMA);
     assert_false(report.quarantined);
+}
+
+static void schema_1_is_upgraded(void **state)
+{
+    struct fixture *f = *state;
+    struct tb_patch patch;
+    upgrade(f, 1,
+            "INSERT INTO patch VALUES (1, '11111111-2222-4333-8444-555555555555', 'Old', '', '', "
+            "'', '', '', 0, 0, 1, 5, 6, 'saved', '', x'01')");
     assert_ok(f, tb_patch_read(f->store, "11111111-2222-4333-8444-555555555555", &patch, &f->err));
     assert_string_equal(patch.name, "Old");
     assert_string_equal(patch.models[0].uuid, "");
     tb_patch_clear(&patch);
+}
+
+#define OLD_MODEL(N, FAMILY)                                                                       \
+    "INSERT INTO model VALUES (" N ", '11111111-2222-4333-8444-55555555555" N                      \
+    "', hex(randomblob(32)), 'Old', '', '" FAMILY "', '', 1, 1, 16000, 250.0, 8, 50.0, 2000.0, "   \
+    "-80.0, 0.0, '', '', '', '', '', 5, 6, 1.0, 1.0, 'here');"
+
+/* What their operators are stands in the file only: they are checked again. */
+static void models_of_schema_2_with_operators_are_checked_again(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const machines[] = {"here", "", ""};
+    char uuid[] = "11111111-2222-4333-8444-555555555551";
+    struct tb_model model;
+    upgrade(f, 2, OLD_MODEL("1", "hpn") OLD_MODEL("2", "ddx7") OLD_MODEL("3", "fm_envelope"));
+    for (int i = 0; i < 3; i++) {
+        uuid[sizeof uuid - 2] = (char)('1' + i);
+        assert_ok(f, tb_model_read(f->store, uuid, &model, &f->err));
+        assert_string_equal(model.machine, machines[i]);
+        assert_string_equal(model.fm, "");
+    }
 }
 
 static void modes_are_private(void **state)
@@ -489,6 +525,7 @@ int main(void)
         T(a_newer_schema_is_left_alone),
         T(a_first_start_killed_at_once_is_no_damage),
         T(schema_1_is_upgraded),
+        T(models_of_schema_2_with_operators_are_checked_again),
         T(modes_are_private),
         T(a_backup_a_day_is_kept),
         T(three_replaced_states_are_kept),
