@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dsp/hpn.h"
 
+#include "dsp/neural_controls.h"
+
 #include <math.h>
 #include <string.h>
-
-/* Just below half a turn, so that an increment fits a signed 64-bit number, which is what
- * processors convert to quickly. */
-static const float TOP_CPS = 0.49999997f;
-
-static inline uint64_t turns(float cps)
-{
-    return (uint64_t)(int64_t)((double)(cps < TOP_CPS ? cps : TOP_CPS) * 18446744073709551616.0);
-}
 
 void tb_hpn_init(struct tb_hpn *hpn, const struct tb_synth_kernels *kernels, unsigned n_harmonics,
                  float limit_cps)
@@ -77,7 +70,7 @@ static void render_chunk(struct tb_hpn *hpn, const float *f0_cps, const float *w
         highest = f0[i] > highest ? f0[i] : highest;
         lowest = f0[i] < lowest ? f0[i] : lowest;
         phase[i] = (uint32_t)(hpn->phase >> 32);
-        hpn->phase += turns(f0[i]);
+        hpn->phase += tb_turns_of(f0[i]);
     }
     memcpy(w, weight, n * sizeof *w);
     const float fits = highest > 0 ? hpn->limit_cps / highest : TB_SYNTH_MAX_HARMONICS;

@@ -50,3 +50,9 @@ void tb_frame_weights(enum tb_interpolation kind, float first, float hop, float 
         weight[i] = w;
     }
 }
+
+void tb_pitch_ramp(float from_cps, float to_cps, const float *weight, float *cps, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        cps[i] = from_cps + weight[i] * (to_cps - from_cps);
+}

@@ -5,6 +5,7 @@
 #include "dsp/rt.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Between the world's units and a decoder's: scalings of pitch and loudness, and how a control goes
  * from one frame to the next. The values come from the model's metadata. */
@@ -34,5 +35,16 @@ enum tb_interpolation {
  * sample (i + .5) * hop goes on to frame i + 1. hop > 0, first >= 0, may be fractional. */
 TB_RT void tb_frame_weights(enum tb_interpolation kind, float first, float hop, float *weight,
                             size_t n);
+
+/* RT. Pitch between two frames in cycles a sample: cps[n] is what is played, to the last bit. */
+TB_RT void tb_pitch_ramp(float from_cps, float to_cps, const float *weight, float *cps, size_t n);
+
+/* RT. What a phase of 2^64 a turn goes on by in a sample of cps; held just below half a turn, so
+ * that it fits a signed number, which is what processors convert to quickly. cps >= 0. */
+TB_RT static inline uint64_t tb_turns_of(float cps)
+{
+    const float held = cps < 0.49999997f ? cps : 0.49999997f;
+    return (uint64_t)(int64_t)((double)held * 18446744073709551616.0);
+}
 
 #endif

@@ -63,7 +63,7 @@ static void apply_tables(struct tb_neural *n, struct tb_neural_voice *v, const f
     for (unsigned k = 0; k < n->n_tables; k++)
         attention[k] *= n->bend.harmonic_gain;
     const float highest = v->f0_hz > v->aim.f0_hz ? v->f0_hz : v->aim.f0_hz;
-    tb_wavetable_frame(&v->wave, attention, 1.03F * highest / n->rate_hz); /* half a semitone up */
+    tb_wavetable_frame(&v->wave, attention, TB_WAVETABLE_MARGIN * highest / n->rate_hz);
 }
 
 static void apply_noise(struct tb_neural *n, struct tb_neural_voice *v, const float *raw)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dsp/wavetable.h"
 
-#include <string.h>
+#include "dsp/neural_controls.h"
 
-/* Just below half a turn: an increment fits a signed 64-bit number. */
-static const float TOP_CPS = 0.49999997f;
+#include <string.h>
 
 void tb_wavetable_reset(struct tb_wavetable *w)
 {
@@ -28,20 +27,27 @@ void tb_wavetable_attention(const struct tb_wavetables *tables, const struct tb_
         attention[k] = all[k + 1] * gain;
 }
 
+unsigned tb_wavetable_level(const struct tb_wave_level *level, unsigned n_levels, float highest_cps,
+                            float limit_cps)
+{
+    unsigned v = 0;
+    while (v < n_levels && (float)level[v].n_harmonics * highest_cps >= limit_cps)
+        v++;
+    return v;
+}
+
 void tb_wavetable_frame(struct tb_wavetable *w, const float *attention, float highest_cps)
 {
     const struct tb_wavetables *t = w->tables;
-    unsigned level = 0;
-    while (level + 1 < t->n_levels &&
-           (float)t->level[level].n_harmonics * highest_cps >= w->limit_cps)
-        level++;
+    const unsigned fits = tb_wavetable_level(t->level, t->n_levels, highest_cps, w->limit_cps);
+    const unsigned level = fits < t->n_levels ? fits : t->n_levels - 1;
     float *old = w->mix[0];
     w->mix[0] = w->mix[1];
     w->level[0] = w->level[1];
     w->mix[1] = old;
     w->level[1] = level;
     /* Even the first harmonic is too high: silence. */
-    if ((float)t->level[level].n_harmonics * highest_cps >= w->limit_cps)
+    if (fits == t->n_levels)
         memset(old, 0, t->level[level].rows * sizeof *old);
     else
         t->kernels->mix(old, t->level[level].tables, t->level[level].rows, attention, t->n_tables);
@@ -85,7 +91,6 @@ void tb_wavetable_render(struct tb_wavetable *w, const float *f0_cps, const floa
         const float f = f0_cps[i] > 0 ? f0_cps[i] : 0;
         const float a = read_table(from, q);
         out[i] += a + weight[i] * (read_table(to, p) - a);
-        w->phase +=
-            (uint64_t)(int64_t)((double)(f < TOP_CPS ? f : TOP_CPS) * 18446744073709551616.0);
+        w->phase += tb_turns_of(f);
     }
 }

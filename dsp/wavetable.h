@@ -26,6 +26,19 @@ struct tb_wavetables {
     float *memory;
 };
 
+/* Any thread. Fills level[TB_WAVETABLE_LEVELS] but for its tables: two an octave from `most` >= 1
+ * harmonics down to one. Returns how many there are. */
+unsigned tb_wavetable_plan(struct tb_wave_level *level, unsigned most);
+
+/* RT. The fullest level of which nothing reaches limit_cps while the pitch is below highest_cps;
+ * n_levels: none, even the first harmonic is too high. */
+TB_RT unsigned tb_wavetable_level(const struct tb_wave_level *level, unsigned n_levels,
+                                  float highest_cps, float limit_cps);
+
+/* How far above the pitch of the last two frames the next one is expected at most: half a semitone,
+ * the share of highest_cps that the players of a model add. */
+#define TB_WAVETABLE_MARGIN 1.03f
+
 /* Control thread. tables[n_tables][size], the last sample repeating the first; n_tables 1..64, size
  * 16..4096. NULL: bad arguments or no memory. */
 struct tb_wavetables *tb_wavetables_new(const struct tb_synth_kernels *kernels, const float *tables,

@@ -43,24 +43,20 @@ static void synthesise(const double *re, const double *im, const struct tb_wave_
     to[n + 2] = to[2];
 }
 
-static size_t plan_levels(struct tb_wavetables *t, unsigned most)
+unsigned tb_wavetable_plan(struct tb_wave_level *level, unsigned most)
 {
-    size_t floats = 0;
     double harmonics = most;
-    for (t->n_levels = 0; t->n_levels < TB_WAVETABLE_LEVELS; t->n_levels++) {
-        struct tb_wave_level *l = &t->level[t->n_levels];
+    for (unsigned v = 0; v < TB_WAVETABLE_LEVELS; v++) {
+        struct tb_wave_level *l = &level[v];
         l->n_harmonics = harmonics < 1 ? 1 : (unsigned)harmonics;
         l->length = OVERSAMPLE * l->n_harmonics;
         l->length = l->length < MIN_LENGTH ? MIN_LENGTH : l->length;
         l->rows = (l->length + TB_WAVETABLE_GUARD + 15) / 16 * 16;
-        floats += l->rows * t->n_tables;
-        if (l->n_harmonics == 1) {
-            t->n_levels++;
-            break;
-        }
+        if (l->n_harmonics == 1)
+            return v + 1;
         harmonics /= sqrt(2);
     }
-    return floats;
+    return TB_WAVETABLE_LEVELS;
 }
 
 static bool fill(struct tb_wavetables *t, const float *tables, unsigned size)
@@ -98,7 +94,10 @@ struct tb_wavetables *tb_wavetables_new(const struct tb_synth_kernels *kernels, 
         return NULL;
     t->kernels = kernels;
     t->n_tables = n_tables;
-    const size_t floats = plan_levels(t, (size - 2) / 2);
+    size_t floats = 0;
+    t->n_levels = tb_wavetable_plan(t->level, (size - 2) / 2);
+    for (unsigned v = 0; v < t->n_levels; v++)
+        floats += t->level[v].rows * n_tables;
     t->memory = aligned_alloc(64, floats * sizeof(float));
     if (t->memory)
         memset(t->memory, 0, floats * sizeof(float));

@@ -228,14 +228,14 @@ static void pitch_curve(struct pass *s)
 {
     const size_t hop = s->p->hop, samples = s->c->n * hop;
     const enum tb_interpolation kind = (enum tb_interpolation)s->p->meta.interpolation_f0;
-    const long lead = (long)lead_of(kind, hop);
+    const size_t lead = lead_of(kind, hop);
     tb_frame_weights(kind, 0, (float)hop, s->weight, hop);
-    for (size_t i = 0; i < samples; i++) {
-        const long at = (long)i - lead, t = at < 0 ? -1 : at / (long)hop;
-        const float from = cps_at(s, t), to = cps_at(s, t + 1);
-        const float w = at < 0 ? 1 : s->weight[at % (long)hop];
-        s->f0_cps[i] = from + w * (to - from);
-    }
+    for (size_t i = 0; i < lead && i < samples; i++)
+        s->f0_cps[i] = cps_at(s, 0);
+    long t = 0;
+    for (size_t at = lead; at < samples; at += hop, t++)
+        tb_pitch_ramp(cps_at(s, t), cps_at(s, t + 1), s->weight, s->f0_cps + at,
+                      samples - at < hop ? samples - at : hop);
 }
 
 /* The levels of frame t become the target; what was the target becomes the start. */
@@ -243,13 +243,14 @@ static void push_frame(struct pass *s, size_t t)
 {
     struct tb_player *p = s->p;
     const float *raw = s->raw + t * p->n_controls;
-    const float here = cps_at(s, (long)t), next = cps_at(s, (long)t + 1);
+    const float here = cps_at(s, (long)t), last = cps_at(s, (long)t - 1);
     if (p->meta.family == TB_MODEL_HPN) {
         tb_hpn_levels(&p->hpn, &p->curve, raw, here, NULL, s->levels[0]);
         tb_hpn_frame(&p->hpn, s->levels[0]);
     } else if (p->meta.family == TB_MODEL_WAVETABLE) {
         tb_wavetable_attention(p->tables, &p->curve, raw, s->levels[0]);
-        tb_wavetable_frame(&p->wavetable, s->levels[0], here > next ? here : next);
+        tb_wavetable_frame(&p->wavetable, s->levels[0],
+                           TB_WAVETABLE_MARGIN * (here > last ? here : last));
     } else {
         memcpy(s->levels[0], s->levels[1], sizeof s->levels[0]);
         p->kernels->levels(s->levels[1], raw, p->spec.head[0], &p->curve);
@@ -294,31 +295,25 @@ static void render_tone(struct pass *s, float *out)
     }
 }
 
-/* The filter is centred on its frame: what the streaming one delivers late is moved back. */
+/* The middle of the filter is late, so noise is given the frame that the tones are on the way to;
+ * with as many bands as samples a frame that puts both on the same sample but one. */
 static bool render_noise(struct pass *s, float *out)
 {
     struct tb_player *p = s->p;
     struct tb_noise noise;
-    const size_t hop = p->hop, samples = s->c->n * hop, late = p->noise->half;
-    float *wet = calloc(samples + late + hop + PAD, sizeof *wet);
-    if (!wet || !tb_noise_init(&noise, p->noise, p->seed)) {
-        free(wet);
+    if (!tb_noise_init(&noise, p->noise, p->seed))
         return false;
-    }
-    for (size_t at = 0; at < samples + late; at += hop) {
-        const size_t t = at / hop < s->c->n ? at / hop : s->c->n - 1;
-        const float *raw = s->raw + t * p->n_controls + p->spec.head[0];
+    for (size_t t = 0; t < s->c->n; t++) {
+        const size_t next = t + 1 < s->c->n ? t + 1 : t;
+        const float *raw = s->raw + next * p->n_controls + p->spec.head[0];
         p->kernels->levels(s->levels[0], raw, p->spec.head[1], &p->noise_curve);
         tb_noise_frame(&noise, s->levels[0]);
         if (p->cut_noise)
             memset(noise.taps + TB_SYNTH_CHUNK + p->noise->half, 0,
                    (p->noise->half + 1) * sizeof *noise.taps);
-        tb_noise_render(&noise, wet + at, hop);
+        tb_noise_render(&noise, out + t * p->hop, p->hop);
     }
-    for (size_t i = 0; i < samples; i++)
-        out[i] += wet[late + i];
     tb_noise_clear(&noise);
-    free(wet);
     return true;
 }
 

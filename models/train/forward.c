@@ -11,7 +11,7 @@ struct walk {
     const struct tb_batch *batch;
     tb_real *gradients; /* or NULL */
     struct tb_random *random;
-    tb_real *phase; /* [clips * samples] turns */
+    struct tb_pitch pitch;
 };
 
 /* The parameter as a tensor of this pass: values shared, gradients the pass's own. */
@@ -127,13 +127,10 @@ static struct tb_tensor filtered_noise(const struct walk *w, const struct tb_pas
     return tb_op_noise(w->tape, &w->batch->grid, pass->control[2], w->batch->noise);
 }
 
-static struct tb_tensor hpn(const struct walk *w, struct tb_pass *pass)
+static struct tb_tensor hpn(const struct walk *w, const struct tb_pass *pass)
 {
     const struct tb_batch *b = w->batch;
     size_t n = w->network->spec.harmonics, rows = b->grid.clips * b->grid.frames;
-    take_controls(w, n, pass);
-    if (b->controls_only)
-        return (struct tb_tensor){0};
     tb_real *mask = tb_tape_alloc(w->tape, rows * n * sizeof *mask);
     if (tb_tape_failed(w->tape))
         return (struct tb_tensor){0};
@@ -141,31 +138,42 @@ static struct tb_tensor hpn(const struct walk *w, struct tb_pass *pass)
     struct tb_tensor below = tb_op_multiply(w->tape, pass->control[1], tb_constant(mask, rows, n));
     struct tb_tensor amplitude =
         tb_op_multiply(w->tape, tb_op_normalise(w->tape, below), pass->control[0]);
-    struct tb_tensor tone = tb_op_harmonic(w->tape, &b->grid, amplitude, w->phase);
+    struct tb_tensor tone = tb_op_harmonic(w->tape, &b->grid, amplitude, &w->pitch);
     return tb_op_add(w->tape, tone, filtered_noise(w, pass));
 }
 
-static struct tb_tensor wavetable(const struct walk *w, struct tb_pass *pass)
+static struct tb_tensor wavetable(const struct walk *w, const struct tb_pass *pass)
 {
     const struct tb_grid *grid = &w->batch->grid;
-    take_controls(w, w->network->spec.tables, pass);
-    if (w->batch->controls_only || tb_tape_failed(w->tape))
-        return (struct tb_tensor){0};
     struct tb_tensor tables = tb_op_tanh(w->tape, parameter(w, "wavetables", ""));
-    struct tb_tensor tone = tb_op_wavetable(
-        w->tape, grid, tb_op_normalise(w->tape, pass->control[1]), tables, w->phase);
-    tone = tb_op_gain(w->tape, grid, tone, pass->control[0]);
+    struct tb_tensor attention =
+        tb_op_multiply(w->tape, tb_op_normalise(w->tape, pass->control[1]), pass->control[0]);
+    struct tb_tensor tone = tb_op_wavetable(w->tape, grid, attention, tables, &w->pitch);
     return tb_op_add(w->tape, tone, filtered_noise(w, pass));
 }
 
-static struct tb_tensor ddx7(const struct walk *w, struct tb_pass *pass)
+struct tb_tensor tb_network_sound(struct tb_tape *tape, const struct tb_network *network,
+                                  const struct tb_batch *batch, const struct tb_pass *pass,
+                                  tb_real *gradients)
 {
-    const struct tb_network_spec *s = &w->network->spec;
-    struct tb_tensor level = tb_op_scale(w->tape, tb_op_sigmoid(w->tape, tcn(w)), s->max_level);
-    pass->control[0] = level;
-    if (w->batch->controls_only)
-        return (struct tb_tensor){0};
-    return tb_op_fm(w->tape, &w->batch->grid, &s->routing, level, w->phase);
+    const struct tb_network_spec *s = &network->spec;
+    struct walk w = {.tape = tape, .network = network, .batch = batch, .gradients = gradients};
+    w.pitch = tb_pitch_from_f0(tape, &batch->grid, batch->f0_hz);
+    struct tb_tensor sound = {0};
+    if (tb_tape_failed(tape))
+        return sound;
+    if (s->family == TB_FAMILY_HPN)
+        sound = hpn(&w, pass);
+    else if (s->family == TB_FAMILY_WAVETABLE)
+        sound = wavetable(&w, pass);
+    else
+        sound = tb_op_fm(tape, &batch->grid, &s->routing, pass->control[0], &w.pitch);
+    if (s->reverb == 0 || tb_tape_failed(tape))
+        return sound;
+    struct tb_tensor response = tb_op_reverb_response(tape, parameter(&w, "reverb", ".noise"),
+                                                      parameter(&w, "reverb", ".decay"),
+                                                      parameter(&w, "reverb", ".wet"), s->rate_hz);
+    return tb_op_convolve(tape, sound, response, batch->grid.clips);
 }
 
 struct tb_pass tb_network_forward(struct tb_tape *tape, const struct tb_network *network,
@@ -173,24 +181,13 @@ struct tb_pass tb_network_forward(struct tb_tape *tape, const struct tb_network 
                                   struct tb_random *random)
 {
     const struct tb_network_spec *s = &network->spec;
-    size_t samples = batch->grid.clips * batch->grid.frames * batch->grid.hop;
-    struct walk w = {tape, network, batch, gradients, random, NULL};
+    const struct walk w = {tape, network, batch, gradients, random, {NULL, NULL}};
     struct tb_pass pass = {.n_controls = s->family == TB_FAMILY_DDX7 ? 1 : 3};
-    w.phase = tb_tape_alloc(tape, samples * sizeof *w.phase);
-    if (!w.phase)
-        return pass;
-    tb_phase_from_f0(&batch->grid, batch->f0_hz, w.phase);
-    if (s->family == TB_FAMILY_HPN)
-        pass.audio = hpn(&w, &pass);
-    else if (s->family == TB_FAMILY_WAVETABLE)
-        pass.audio = wavetable(&w, &pass);
+    if (s->family == TB_FAMILY_DDX7)
+        pass.control[0] = tb_op_scale(tape, tb_op_sigmoid(tape, tcn(&w)), s->max_level);
     else
-        pass.audio = ddx7(&w, &pass);
-    if (s->reverb == 0 || batch->controls_only || tb_tape_failed(tape))
-        return pass;
-    struct tb_tensor response = tb_op_reverb_response(tape, parameter(&w, "reverb", ".noise"),
-                                                      parameter(&w, "reverb", ".decay"),
-                                                      parameter(&w, "reverb", ".wet"), s->rate_hz);
-    pass.audio = tb_op_convolve(tape, pass.audio, response, batch->grid.clips);
+        take_controls(&w, s->family == TB_FAMILY_HPN ? s->harmonics : s->tables, &pass);
+    if (!batch->controls_only && !tb_tape_failed(tape))
+        pass.audio = tb_network_sound(tape, network, batch, &pass, gradients);
     return pass;
 }

@@ -95,6 +95,11 @@ struct tb_pass tb_network_forward(struct tb_tape *tape, const struct tb_network 
                                   const struct tb_batch *batch, tb_real *gradients,
                                   struct tb_random *random);
 
+/* The sound of controls alone, as they are in pass (its audio is not looked at). */
+struct tb_tensor tb_network_sound(struct tb_tape *tape, const struct tb_network *network,
+                                  const struct tb_batch *batch, const struct tb_pass *pass,
+                                  tb_real *gradients);
+
 /* AdamW with decoupled weight decay; gradients [n_values] are scaled down to norm clip first.
  * What is frozen counts for nothing. step counts from 1. Returns the norm before clipping. */
 struct tb_adamw {

@@ -4,6 +4,8 @@
 
 #include "models/train/tape.h"
 
+#include <stdint.h>
+
 /* The differentiable processors. Each takes whole clips, returns a new tensor on the tape, and adds
  * to the gradients of those inputs that have one. Shapes are the caller's duty and asserted. */
 
@@ -35,7 +37,7 @@ struct tb_tensor tb_op_concat(struct tb_tape *tape, struct tb_tensor a, struct t
 /* columns first .. first + count */
 struct tb_tensor tb_op_columns(struct tb_tape *tape, struct tb_tensor x, size_t first,
                                size_t count);
-/* Each row divided by its sum (+ 1e-8, so that a row of zeros stays zero). */
+/* Each row divided by its sum; a row of zeros stays zero. */
 struct tb_tensor tb_op_normalise(struct tb_tape *tape, struct tb_tensor x);
 
 /* ---- sequences: x [clips * frames][...], state starts at zero for each clip */
@@ -60,20 +62,29 @@ struct tb_tensor tb_op_causal_conv(struct tb_tape *tape, struct tb_tensor x,
 struct tb_grid {
     size_t clips, frames, hop; /* samples = frames * hop */
     tb_real rate_hz;
+    bool published; /* as the code of the papers does it, not as the engine plays it: the phase has
+                       its first step in it, harmonics end with frames, noise is centred on its
+                       frame, tables are read on straight lines with all that they hold */
 };
-/* phase [clips * samples] in turns, 0..1: running sum of the interpolated pitch. f0_hz [clips *
- * frames]; f0 <= 0 stands still. Not differentiated. */
-void tb_phase_from_f0(const struct tb_grid *grid, const tb_real *f0_hz, tb_real *phase);
+/* What drives oscillators; to the last bit what the engine's have. Not differentiated. */
+struct tb_pitch {
+    uint32_t *phase; /* [clips * samples], 2^32 a turn: running sum of cps */
+    float *cps;      /* [clips * samples] interpolated pitch in turns a sample */
+};
+/* f0_hz [clips * frames]; f0 <= 0 stands still. Pointers NULL: no memory on the tape. */
+struct tb_pitch tb_pitch_from_f0(struct tb_tape *tape, const struct tb_grid *grid,
+                                 const tb_real *f0_hz);
 /* amplitude [clips * frames][harmonics] -> [clips * samples][1]; harmonic k (1..) sin(2 pi k
- * phase).
- */
+ * phase), silent where it is at or above half the rate. */
 struct tb_tensor tb_op_harmonic(struct tb_tape *tape, const struct tb_grid *grid,
-                                struct tb_tensor amplitude, const tb_real *phase);
+                                struct tb_tensor amplitude, const struct tb_pitch *pitch);
 /* 1 where harmonic k of the frame lies below half the rate, else 0; [clips * frames][harmonics] */
 void tb_nyquist_mask(const struct tb_grid *grid, const tb_real *f0_hz, size_t harmonics,
                      tb_real *mask);
-/* magnitude [clips * frames][bands] -> zero-phase filter of 2 (bands - 1) taps under a Hann window;
- * noise [clips * samples] uniform in -1..1; tails overlap-add. */
+/* magnitude [clips * frames][bands] -> filter of 2 (bands - 1) taps under a Hann window; noise
+ * [clips * samples] uniform in -1..1; tails overlap-add. As live: a hop goes through the
+ * filter of the frame that it ends with, whose middle is bands - 2 samples late (published: of its
+ * own frame, zero-phase). */
 struct tb_tensor tb_op_noise(struct tb_tape *tape, const struct tb_grid *grid,
                              struct tb_tensor magnitude, const tb_real *noise);
 /* Six (or fewer) operators; level [clips * frames][operators] in turns, the modulation index;
@@ -88,12 +99,14 @@ struct tb_fm_routing {
 };
 struct tb_tensor tb_op_fm(struct tb_tape *tape, const struct tb_grid *grid,
                           const struct tb_fm_routing *routing, struct tb_tensor level,
-                          const tb_real *phase);
-/* table [size][tables] (transposed: one row is one position), attention [clips * frames][tables],
- * read at phase with linear interpolation, wrapping -> [clips * samples][1]. */
+                          const struct tb_pitch *pitch);
+/* table [size][tables] (transposed: one row is one position), attention [clips * frames][tables]
+ * -> [clips * samples][1]. As dsp/wavetable.h: without their mean, with as many harmonics as fit
+ * the pitch of the frame and the one before, read by cubics, from the mix of a frame to that of the
+ * next (published: every table on straight lines). */
 struct tb_tensor tb_op_wavetable(struct tb_tape *tape, const struct tb_grid *grid,
                                  struct tb_tensor attention, struct tb_tensor table,
-                                 const tb_real *phase);
+                                 const struct tb_pitch *pitch);
 /* [clips * frames][1] times a signal [clips * samples][1], interpolated */
 struct tb_tensor tb_op_gain(struct tb_tape *tape, const struct tb_grid *grid,
                             struct tb_tensor signal, struct tb_tensor gain);

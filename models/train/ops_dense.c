@@ -332,7 +332,7 @@ struct tb_tensor tb_op_columns(struct tb_tape *tape, struct tb_tensor x, size_t 
     return y;
 }
 
-/* y = x / s with s = sum + tiny: dx = (dy - sum(dy y)) / s; saved: [rows] 1 / s */
+/* y = x / s: dx = (dy - sum(dy y)) / s; saved: [rows] 1 / s */
 static void normalise_backward(const struct tb_note *note)
 {
     const struct tb_tensor *x = &note->in[0], *y = &note->out;
@@ -354,10 +354,10 @@ struct tb_tensor tb_op_normalise(struct tb_tape *tape, struct tb_tensor x)
     if (tb_tape_failed(tape))
         return (struct tb_tensor){0};
     for (size_t r = 0; r < x.rows; r++) {
-        tb_real sum = TB_R(1e-8);
+        tb_real sum = 0;
         for (size_t c = 0; c < x.cols; c++)
             sum += x.value[r * x.cols + c];
-        inverse[r] = 1 / sum;
+        inverse[r] = sum > TB_R(1e-20) ? 1 / sum : 0;
         for (size_t c = 0; c < x.cols; c++)
             y.value[r * x.cols + c] = x.value[r * x.cols + c] * inverse[r];
     }

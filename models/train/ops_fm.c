@@ -22,7 +22,8 @@ struct cell {
 struct fm {
     struct tb_grid grid;
     struct tb_fm_routing routing;
-    const tb_real *phase;
+    const uint32_t *phase;
+    uint64_t ratio[MAX]; /* 2^32 is 1 */
     size_t groups;
     struct cell *cells; /* [groups][samples][operators] */
 };
@@ -48,24 +49,34 @@ static void ramp(const struct fm *fm, const tb_real *level, size_t group, size_t
     }
 }
 
-/* Each operator keeps a phase of its own: a wrapped base phase times a ratio that is not whole
- * would jump at every wrap. */
+typedef uint64_t lanes_u64 __attribute__((vector_size(LANES * 8)));
+typedef int32_t lanes_i32 __attribute__((vector_size(LANES * 4)));
+
+/* Each operator keeps a phase of its own, 2^64 a turn: a wrapped base phase times a ratio that is
+ * not whole would jump at every wrap, and a sum of floats drifts within a second. */
 struct voice {
-    tb_lanes own[MAX], y1[MAX], y2[MAX], last;
+    lanes_u64 own[MAX];
+    tb_lanes y1[MAX], y2[MAX];
+    uint32_t last[LANES];
 };
 
 INLINE void advance(const struct fm *fm, struct voice *v, size_t group, size_t sample)
 {
+    lanes_u64 step = {0};
     for (size_t l = 0; l < LANES && group * LANES + l < fm->grid.clips; l++) {
-        tb_real phase = fm->phase[(group * LANES + l) * samples_of(fm) + sample];
-        tb_real step = phase - v->last[l];
-        step += step < 0 ? 1 : 0;
+        uint32_t phase = fm->phase[(group * LANES + l) * samples_of(fm) + sample];
+        step[l] = (uint32_t)(phase - v->last[l]);
         v->last[l] = phase;
-        for (size_t o = 0; o < fm->routing.operators; o++) {
-            tb_real turns = v->own[o][l] + step * fm->routing.ratio[o];
-            v->own[o][l] = turns - (tb_real)(int)turns;
-        }
     }
+    for (size_t o = 0; o < fm->routing.operators; o++)
+        v->own[o] += step * fm->ratio[o];
+}
+
+/* -0.5 to 0.5 */
+INLINE void turns_of(const lanes_u64 *own, tb_lanes *turns)
+{
+    lanes_i32 high = __builtin_convertvector(*own >> 32, lanes_i32);
+    *turns = __builtin_convertvector(high, tb_lanes) * TB_R(1.0 / 4294967296.0);
 }
 
 /* One operator of all lanes; x is the phase it receives. */
@@ -81,9 +92,10 @@ INLINE void operate(const tb_lanes *x, struct cell *cell, tb_lanes *y)
 INLINE void one_sample(const struct fm *fm, struct voice *v, struct cell *cells, tb_lanes *sum)
 {
     const struct tb_fm_routing *r = &fm->routing;
-    tb_lanes in[MAX] = {0}, y;
+    tb_lanes in[MAX] = {0}, x, y;
     for (size_t o = r->operators; o-- > 0;) {
-        tb_lanes x = v->own[o] + in[o] + r->feedback[o] * TB_R(0.5) * (v->y1[o] + v->y2[o]);
+        turns_of(&v->own[o], &x);
+        x += in[o] + r->feedback[o] * TB_R(0.5) * (v->y1[o] + v->y2[o]);
         operate(&x, &cells[o], &y);
         v->y2[o] = v->y1[o];
         v->y1[o] = y;
@@ -175,7 +187,7 @@ static void fm_backward(const struct tb_note *note)
 
 struct tb_tensor tb_op_fm(struct tb_tape *tape, const struct tb_grid *grid,
                           const struct tb_fm_routing *routing, struct tb_tensor level,
-                          const tb_real *phase)
+                          const struct tb_pitch *pitch)
 {
     size_t n = routing->operators, samples = grid->frames * grid->hop;
     size_t groups = (grid->clips + LANES - 1) / LANES;
@@ -185,7 +197,9 @@ struct tb_tensor tb_op_fm(struct tb_tape *tape, const struct tb_grid *grid,
     struct cell *cells = tb_tape_alloc(tape, groups * samples * n * sizeof *cells);
     if (tb_tape_failed(tape))
         return (struct tb_tensor){0};
-    *fm = (struct fm){*grid, *routing, phase, groups, cells};
+    *fm = (struct fm){*grid, *routing, pitch->phase, {0}, groups, cells};
+    for (size_t o = 0; o < n; o++)
+        fm->ratio[o] = (uint64_t)((double)routing->ratio[o] * 4294967296.0 + 0.5);
     fm_forward(fm, level.value, y.value);
     tb_tape_push(tape, &(struct tb_note){fm_backward, {level}, y, fm});
     return y;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "models/train/ops.h"
 
+#include "models/train/ops_priv.h"
+
 #include <assert.h>
+#include <string.h>
 
 #define PI TB_R(3.14159265358979323846)
 
@@ -29,38 +32,56 @@ static void make_basis(const struct noise *n)
     }
 }
 
-/* Frame t's noise [hop] through its taps, added from its first sample - taps / 2: the filter is
- * zero-phase. What falls outside the clip is dropped. */
+/* A hop of noise: the frame whose filter it goes through, and where the first tap of its first
+ * sample comes to lie. Live, the middle of a filter is late, so the engine takes the frame that the
+ * hop ends with; its first tap, the window's 0, is then a sample before the hop. As published, the
+ * filter is zero-phase and of the hop's own frame. */
+struct throw
+{
+    size_t filter; /* row */
+    long first;    /* sample of the clip */
+};
+
+static struct throw throw_of(const struct noise *n, size_t row)
+{
+    long start = (long)(row % n->grid.frames * n->grid.hop);
+    if (n->grid.published)
+        return (struct throw){row, start - (long)(n->taps / 2)};
+    return (struct throw){span_at(&n->grid, row).next, start - 1};
+}
+
+/* What falls outside the clip is dropped. */
 TB_CLONES static void convolve(const struct noise *n, size_t row, tb_real *out)
 {
     size_t hop = n->grid.hop, samples = n->grid.frames * hop, clip = row / n->grid.frames;
-    const tb_real *filter = n->filter + row * n->taps;
-    long first = (long)(row % n->grid.frames * hop) - (long)(n->taps / 2);
+    struct throw to = throw_of(n, row);
+    const tb_real *filter = n->filter + to.filter * n->taps;
     for (size_t i = 0; i < hop; i++) {
         tb_real x = n->noise[row * hop + i];
-        long at = first + (long)i;
+        long at = to.first + (long)i;
         size_t from = at < 0 ? (size_t)-at : 0;
-        size_t to = (size_t)(at + (long)n->taps) > samples ? (size_t)((long)samples - at) : n->taps;
+        size_t end =
+            (size_t)(at + (long)n->taps) > samples ? (size_t)((long)samples - at) : n->taps;
         tb_real *y = out + (long)(clip * samples) + at;
-        for (size_t j = from; j < to; j++)
+        for (size_t j = from; j < end; j++)
             y[j] += x * filter[j];
     }
 }
 
+/* Into the filters, which are not needed any more and have been cleared. */
 TB_CLONES static void convolve_back(const struct noise *n, size_t row, const tb_real *d_out)
 {
     size_t hop = n->grid.hop, samples = n->grid.frames * hop, clip = row / n->grid.frames;
-    tb_real *d = n->filter + row * n->taps; /* the filter is not needed any more */
-    long first = (long)(row % n->grid.frames * hop) - (long)(n->taps / 2);
-    for (size_t j = 0; j < n->taps; j++)
-        d[j] = 0;
+    struct throw to = throw_of(n, row);
+    tb_real *d = n->filter + to.filter * n->taps;
     for (size_t i = 0; i < hop; i++) {
         tb_real x = n->noise[row * hop + i];
-        long at = first + (long)i;
+        long at = to.first + (long)i;
         size_t from = at < 0 ? (size_t)-at : 0;
-        size_t to = (size_t)(at + (long)n->taps) > samples ? (size_t)((long)samples - at) : n->taps;
+        size_t end =
+            (size_t)(at + (long)n->taps) > samples ? (size_t)((long)samples - at) : n->taps;
         const tb_real *y = d_out + (long)(clip * samples) + at;
-        for (size_t j = from; j < to; j++)
+        for (size_t j = from; j < end; j++)
             d[j] += x * y[j];
     }
 }
@@ -71,6 +92,7 @@ static void noise_backward(const struct tb_note *note)
     const struct tb_tensor *magnitude = &note->in[0];
     if (!magnitude->grad)
         return;
+    memset(n->filter, 0, magnitude->rows * n->taps * sizeof *n->filter);
     for (size_t row = 0; row < magnitude->rows; row++)
         convolve_back(n, row, note->out.grad);
     tb_gemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)magnitude->rows, (int)n->bands,

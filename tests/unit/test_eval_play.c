@@ -90,25 +90,22 @@ static void train_forward(const struct tb_network *network)
     tb_tape_free(tape);
 }
 
-/* Power of what differs, in dB of what training gives. Its phase is one sample ahead. */
+/* Power of what differs, in dB of what training gives. */
 static double apart_db(void)
 {
     double apart = 0, whole = 0;
-    for (int i = 0; i + 1 < SAMPLES; i++) {
-        const double d = (double)ours[i + 1] - (double)theirs[i];
+    for (int i = 0; i < SAMPLES; i++) {
+        const double d = (double)ours[i] - (double)theirs[i];
         apart += d * d;
         whole += (double)theirs[i] * (double)theirs[i];
     }
     return 10 * log10(apart / whole);
 }
 
-/* Networks without noise. Wavetables are read by lines in training, without their mean and by
- * cubics in the engine. */
+/* Networks without noise: training draws other numbers (tests/train/test_stream.c has the same). */
 static void sounds_as_in_training(void **state)
 {
     (void)state;
-    static const double bounds_db[] = {
-        [TB_FAMILY_HPN] = -55, [TB_FAMILY_DDX7] = -55, [TB_FAMILY_WAVETABLE] = -30};
     for (enum tb_family family = TB_FAMILY_HPN; family <= TB_FAMILY_WAVETABLE; family++) {
         struct tb_network *network = small_network(family, -20);
         void *data;
@@ -116,7 +113,7 @@ static void sounds_as_in_training(void **state)
         train_forward(network);
         play(file, &(struct tb_play_options){.cpu = TB_NN_CPU_BEST, .seed = 1}, ours);
         const double db = apart_db();
-        if (!(db < bounds_db[family]))
+        if (!(db < -95))
             fail_msg("family %d: %.1f dB apart", (int)family, db);
         tb_model_file_free(file);
         tb_network_free(network);

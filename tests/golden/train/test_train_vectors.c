@@ -18,7 +18,7 @@
 
 enum { CLIPS = 2, FRAMES = 4, HOP = 16, MAX_TENSORS = 160, MAX_IN = 5 };
 
-static const struct tb_grid grid = {CLIPS, FRAMES, HOP, 16000};
+static const struct tb_grid grid = {CLIPS, FRAMES, HOP, 16000, .published = true};
 
 struct entry {
     char label[32]; /* "gru/x0" */
@@ -27,7 +27,8 @@ struct entry {
 
 static struct entry entries[MAX_TENSORS];
 static size_t n_entries;
-static tb_real phase[CLIPS * FRAMES * HOP];
+static struct tb_tape *kept; /* holds the pitch */
+static struct tb_pitch pitch;
 
 static struct tb_tensor *find(const char *name, const char *part)
 {
@@ -80,13 +81,16 @@ static int load(void **state)
         read_tensor(file, &e->t);
     }
     (void)fclose(file);
-    tb_phase_from_f0(&grid, want("common", "f0")->value, phase);
+    kept = tb_tape_new(1 << 20);
+    assert_non_null(kept);
+    pitch = tb_pitch_from_f0(kept, &grid, want("common", "f0")->value);
     return 0;
 }
 
 static int unload(void **state)
 {
     (void)state;
+    tb_tape_free(kept);
     for (size_t i = 0; i < n_entries; i++) {
         free(entries[i].t.value);
         free(entries[i].t.grad);
@@ -101,7 +105,7 @@ static struct tb_tensor build_fm(struct tb_tape *tape, const struct tb_tensor *x
                                           .carriers = 3,
                                           .ratio = {1, TB_R(1.5), 2, TB_R(0.5), TB_R(3.01), 7},
                                           .scale = 2};
-    return tb_op_fm(tape, &grid, &routing, x[0], phase);
+    return tb_op_fm(tape, &grid, &routing, x[0], &pitch);
 }
 
 static struct tb_tensor build_sequence(struct tb_tape *tape, const char *name,
@@ -119,13 +123,13 @@ static struct tb_tensor build_synth(struct tb_tape *tape, const char *name,
                                     const struct tb_tensor *x)
 {
     if (strcmp(name, "harmonic") == 0)
-        return tb_op_harmonic(tape, &grid, x[0], phase);
+        return tb_op_harmonic(tape, &grid, x[0], &pitch);
     if (strcmp(name, "noise") == 0)
         return tb_op_noise(tape, &grid, x[0], want("common", "noise")->value);
     if (strcmp(name, "fm") == 0)
         return build_fm(tape, x);
     if (strcmp(name, "wavetable") == 0)
-        return tb_op_wavetable(tape, &grid, x[0], x[1], phase);
+        return tb_op_wavetable(tape, &grid, x[0], x[1], &pitch);
     if (strcmp(name, "reverb") == 0)
         return tb_op_convolve(tape, x[0], tb_op_reverb_response(tape, x[1], x[2], x[3], 16000),
                               CLIPS);
