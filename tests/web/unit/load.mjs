@@ -7,9 +7,19 @@ const web = new URL('../../../web/', import.meta.url);
 const esbuild = createRequire(new URL('package.json', web))('esbuild');
 
 /** name: below web/src, "core/wire" */
-export async function load(name) {
+export function load(name) {
+    return bundled(`export * from './${name}';`);
+}
+
+/** Several that share what they import: { wire: 'core/wire', ... } */
+export function loadTogether(names) {
+    const lines = Object.entries(names).map(([as, from]) => `export * as ${as} from './${from}';`);
+    return bundled(lines.join('\n'));
+}
+
+async function bundled(contents) {
     const built = await esbuild.build({
-        entryPoints: [fileURLToPath(new URL(`src/${name}.ts`, web))],
+        stdin: { contents, resolveDir: fileURLToPath(new URL('src', web)), loader: 'ts' },
         bundle: true,
         format: 'esm',
         write: false,

@@ -115,6 +115,29 @@ export async function send<T>(
     return text ? (JSON.parse(text) as T) : null;
 }
 
+/** fetch does not tell how far an upload is, so this is the older way. told: 0..1. */
+export function upload<T>(
+    path: string,
+    file: Blob,
+    told: (share: number) => void,
+): Promise<{ status: number; body: T }> {
+    const sent = new XMLHttpRequest();
+    sent.open('POST', ROOT + path);
+    sent.setRequestHeader('Authorization', `Bearer ${token()}`);
+    sent.setRequestHeader('Content-Type', 'application/octet-stream');
+    sent.upload.onprogress = ({ loaded }) => told(loaded / Math.max(1, file.size));
+    const done = new Promise<{ status: number; body: T }>((resolve, reject) => {
+        sent.onload = () => {
+            const { status, statusText, responseText: text } = sent;
+            if (status < 300) resolve({ status, body: JSON.parse(text) as T });
+            else reject(problemOf(status, statusText, text));
+        };
+        sent.onerror = () => reject(new Problem(0, 'The device does not answer.'));
+    });
+    sent.send(file);
+    return done;
+}
+
 /** Fetches a file and gives it to the browser's downloads. */
 export async function download(path: string, name: string): Promise<void> {
     give(await (await request('GET', path)).blob(), name);

@@ -204,35 +204,18 @@ export function isModelFile(file: File): boolean {
     return SUFFIX.test(file.name);
 }
 
-/** fetch does not tell how far an upload is, so this is the older way. */
-export function upload(file: File): Promise<Model> {
-    uploading.value = { name: file.name, share: 0 };
-    const request = new XMLHttpRequest();
-    request.open('POST', `${api.ROOT}/models`);
-    request.setRequestHeader('Authorization', `Bearer ${api.token()}`);
-    request.setRequestHeader('Content-Type', 'application/octet-stream');
-    request.upload.onprogress = ({ loaded }) =>
-        (uploading.value = { name: file.name, share: loaded / Math.max(1, file.size) });
-    const done = new Promise<Model>((resolve, reject) => {
-        request.onload = () => {
-            if (request.status < 300) resolve(JSON.parse(request.responseText) as Model);
-            else reject(api.problemOf(request.status, request.statusText, request.responseText));
-        };
-        request.onerror = () => reject(new api.Problem(0, 'The device does not answer.'));
-    });
-    request.send(file);
-    return done
-        .then((made) => {
-            remember([made]);
-            modelsChanged.value++;
-            tell(
-                request.status === 201
-                    ? `“${made.name}” is on the device.`
-                    : `“${made.name}” was there already.`,
-            );
-            return made;
-        })
-        .finally(() => (uploading.value = null));
+export async function upload(file: File): Promise<Model> {
+    const told = (share: number) => (uploading.value = { name: file.name, share });
+    told(0);
+    try {
+        const { status, body: made } = await api.upload<Model>('/models', file, told);
+        remember([made]);
+        modelsChanged.value++;
+        tell(`“${made.name}” ${status === 201 ? 'is on the device' : 'was there already'}.`);
+        return made;
+    } finally {
+        uploading.value = null;
+    }
 }
 
 export function download({ uuid, name }: Model): Promise<void> {

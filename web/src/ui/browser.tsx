@@ -6,6 +6,7 @@ import { attempt, patch } from '../core/store';
 import { Dialog } from './dialog';
 import { Icon } from './icons';
 import { openImport } from './imports';
+import { Search } from './search';
 
 export const SEARCH_ID = 'search';
 
@@ -18,31 +19,17 @@ export function Browser() {
     };
     return (
         <section class="browser" aria-label="Patches">
-            <div class="search">
-                <Icon name="search" />
-                <input
-                    id={SEARCH_ID}
-                    type="search"
-                    placeholder="Search patches"
-                    aria-label="Search patches"
-                    autocomplete="off"
-                    spellcheck={false}
-                    value={patches.query.value}
-                    onInput={(event) => patches.search(event.currentTarget.value)}
-                    onKeyDown={(event) => {
-                        if (event.key === 'ArrowDown') {
-                            event.preventDefault();
-                            focusRow(0);
-                        } else if (event.key === 'Enter') {
-                            const first = patches.items.value[0];
-                            if (first) patches.load(first.uuid);
-                        } else if (event.key === 'Escape') {
-                            patches.search('');
-                            event.currentTarget.blur();
-                        }
-                    }}
-                />
-            </div>
+            <Search
+                id={SEARCH_ID}
+                text="Search patches"
+                query={patches.query.value}
+                search={patches.search}
+                first={() => focusRow(0)}
+                enter={() => {
+                    const first = patches.items.value[0];
+                    if (first) patches.load(first.uuid);
+                }}
+            />
             <Filters />
             <Arrange />
             <ul

@@ -5,7 +5,7 @@ import { Spectrum, trigger } from '../core/fft';
 import { holds, live } from '../core/live';
 import { formatHz, nearestNote, noteName } from '../core/pitch';
 import { Picture, type Draw } from './picture';
-import { color, faint } from './theme';
+import { color, faint, glow } from './theme';
 
 const LOW_HZ = 30;
 const HIGH_HZ = 16000;
@@ -40,13 +40,7 @@ const drawScope: Draw = (context, width, height) => {
         }
         context.stroke();
     };
-    context.lineJoin = 'round';
-    context.strokeStyle = faint(color('teal'), 0.25);
-    context.lineWidth = 5;
-    trace();
-    context.strokeStyle = color('teal');
-    context.lineWidth = 1.5;
-    trace();
+    glow(context, color('teal'), trace);
 };
 
 let analyser: Spectrum | null = null;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The networks of this device: found, played, understood, brought in and taken out.
 import { signal, useSignal } from '@preact/signals';
+import type { RefObject } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { openImport } from './imports';
 import * as models from '../core/models';
@@ -11,6 +12,7 @@ import { FAMILIES } from '../core/wire';
 import { Dialog } from './dialog';
 import { Icon } from './icons';
 import { when } from './patchbar';
+import { Search } from './search';
 
 export const MODEL_SEARCH_ID = 'search-models';
 
@@ -30,25 +32,20 @@ function rangeText({ pitch }: Model): string {
 }
 
 export function ModelBrowser() {
+    const list = useRef<HTMLUListElement>(null);
     return (
         <section class="browser" aria-label="Models">
-            <div class="search">
-                <Icon name="search" />
-                <input
-                    id={MODEL_SEARCH_ID}
-                    type="search"
-                    placeholder="Search models"
-                    aria-label="Search models"
-                    autocomplete="off"
-                    spellcheck={false}
-                    value={models.query.value}
-                    onInput={(event) => models.search(event.currentTarget.value)}
-                    onKeyDown={(event) => {
-                        const first = models.items.value[0];
-                        if (event.key === 'Enter' && first) play(first.uuid);
-                    }}
-                />
-            </div>
+            <Search
+                id={MODEL_SEARCH_ID}
+                text="Search models"
+                query={models.query.value}
+                search={models.search}
+                first={() => list.current?.querySelector<HTMLElement>('.row')?.focus()}
+                enter={() => {
+                    const first = models.items.value[0];
+                    if (first) play(first.uuid);
+                }}
+            />
             <div class="chips" role="group" aria-label="Family">
                 {FAMILIES.filter((each) => each !== 'fm').map((each) => (
                     <button
@@ -64,7 +61,7 @@ export function ModelBrowser() {
                     </button>
                 ))}
             </div>
-            <List />
+            <List list={list} />
             <footer>
                 <span>
                     {models.total.value} {models.total.value === 1 ? 'model' : 'models'}
@@ -78,9 +75,8 @@ export function ModelBrowser() {
     );
 }
 
-function List() {
+function List({ list }: { list: RefObject<HTMLUListElement | null> }) {
     const end = useRef<HTMLLIElement>(null);
-    const list = useRef<HTMLUListElement>(null);
     useEffect(() => {
         const sight = new IntersectionObserver((entries) => {
             if (entries.some((entry) => entry.isIntersecting)) void models.more();

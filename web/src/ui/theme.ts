@@ -23,6 +23,17 @@ export function faint(hex: string, alpha: number): string {
     return `rgba(${number >> 16}, ${(number >> 8) & 255}, ${number & 255}, ${alpha})`;
 }
 
+/** A line with light around it. trace: makes the path and strokes it. */
+export function glow(context: CanvasRenderingContext2D, tint: string, trace: () => void): void {
+    context.lineJoin = 'round';
+    context.strokeStyle = faint(tint, 0.25);
+    context.lineWidth = 5.5;
+    trace();
+    context.strokeStyle = tint;
+    context.lineWidth = 1.75;
+    trace();
+}
+
 export function reducedMotion(): boolean {
     return matchMedia('(prefers-reduced-motion: reduce)').matches;
 }

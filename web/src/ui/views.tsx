@@ -5,7 +5,7 @@ import type { Model } from '../core/models';
 import { formatHz, nearestNote, noteName } from '../core/pitch';
 import { mix } from '../core/tables';
 import { Picture, type Draw } from './picture';
-import { color, faint, reducedMotion } from './theme';
+import { color, faint, glow, reducedMotion } from './theme';
 
 const AXIS_PX = 16;
 const TITLE_PX = 22;
@@ -174,13 +174,7 @@ function drawWave(known: Float32Array[] | null): Draw {
             );
             context.stroke();
         };
-        context.lineJoin = 'round';
-        context.strokeStyle = faint(color('op4'), 0.25);
-        context.lineWidth = 6;
-        trace();
-        context.strokeStyle = color('op4');
-        context.lineWidth = 2;
-        trace();
+        glow(context, color('op4'), trace);
     };
 }
 
