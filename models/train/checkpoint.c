@@ -14,7 +14,8 @@
 
 /* The first version had the random streams of 16 shards behind its head, which are not needed any
  * more: it can still be gone on from. */
-enum { N_ARRAYS = 5, VERSION = 2, STREAMS_BYTES = 16 * sizeof(struct tb_random) };
+/* DUE is VERSION with the validation of its step still to be made. */
+enum { N_ARRAYS = 5, VERSION = 2, DUE = 3, STREAMS_BYTES = 16 * sizeof(struct tb_random) };
 
 struct head {
     char magic[8];
@@ -43,7 +44,7 @@ static void fill_head(const struct tb_trainer *t, struct head *h)
     const struct tb_trainer_options *o = &t->options;
     memset(h, 0, sizeof *h); /* padding is part of the sum */
     memcpy(h->magic, MAGIC, sizeof h->magic);
-    h->version = VERSION;
+    h->version = t->due ? DUE : VERSION;
     h->bytes = sizeof *h;
     (void)snprintf(h->source_sha256, sizeof h->source_sha256, "%s",
                    tb_dataset_info(t->dataset)->source_sha256);
@@ -137,11 +138,12 @@ static void take(struct tb_trainer *t, const struct head *h, const unsigned char
     memcpy(t->average, data + 3 * row, row);
     memcpy(t->best, data + 4 * row, row);
     t->state = h->state;
+    t->due = h->version == DUE;
 }
 
 static bool known_version(const struct head *h)
 {
-    return (h->version == VERSION && h->bytes == sizeof *h) ||
+    return ((h->version == VERSION || h->version == DUE) && h->bytes == sizeof *h) ||
            (h->version == 1 && h->bytes == sizeof *h + STREAMS_BYTES);
 }
 

@@ -2,6 +2,7 @@
 #include "models/train/step.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,8 @@ struct tb_stepper {
     const struct tb_network *network;
     size_t n_shards;
     struct shard shards[MAX_SHARDS];
-    struct tb_step step; /* the one that runs */
+    struct tb_step step;  /* the one that runs */
+    _Atomic size_t taken; /* shards of it */
 };
 
 struct tb_stepper *tb_stepper_new(const struct tb_network *network, size_t shards,
@@ -68,16 +70,16 @@ void tb_stepper_free(struct tb_stepper *stepper)
     free(stepper);
 }
 
-static void *run_shard(void *arg)
+static void run_shard(struct shard *shard)
 {
-    struct shard *shard = arg;
     const struct tb_stepper *s = shard->stepper;
     const struct tb_step *step = &s->step;
     const struct tb_batch *b = &shard->batch;
     shard->loss = 0.0;
     shard->failed = false;
     if (b->grid.clips == 0)
-        return NULL;
+        return;
+    tb_tape_set_stop(shard->tape, step->stop);
     tb_tape_reset(shard->tape);
     tb_tape_set_training(shard->tape, step->training);
     struct tb_pass pass = tb_network_forward(
@@ -87,14 +89,22 @@ static void *run_shard(void *arg)
         loss = step->objective(shard->tape, &pass, b, step->context);
     if (!loss.value || tb_tape_failed(shard->tape)) {
         shard->failed = true;
-        return NULL;
+        return;
     }
     double share = (double)b->grid.clips / (double)step->batch->grid.clips;
     shard->loss = (double)loss.value[0] * share;
     if (!step->training)
-        return NULL;
+        return;
     loss.grad[0] = (tb_real)share;
     tb_tape_backward(shard->tape);
+    shard->failed = tb_tape_failed(shard->tape);
+}
+
+static void *work(void *arg)
+{
+    struct tb_stepper *s = arg;
+    for (size_t i; (i = atomic_fetch_add(&s->taken, 1)) < s->n_shards;)
+        run_shard(&s->shards[i]);
     return NULL;
 }
 
@@ -111,9 +121,10 @@ static struct tb_batch part(const struct tb_batch *b, size_t first, size_t clips
     return p;
 }
 
-static void start_shards(struct tb_stepper *s)
+static void run_shards(struct tb_stepper *s)
 {
     const struct tb_batch *batch = s->step.batch;
+    size_t workers = s->step.workers ? s->step.workers : s->n_shards;
     pthread_t threads[MAX_SHARDS];
     bool started[MAX_SHARDS] = {false};
     for (size_t i = 0; i < s->n_shards; i++) {
@@ -121,23 +132,23 @@ static void start_shards(struct tb_stepper *s)
         size_t end = batch->grid.clips * (i + 1) / s->n_shards;
         s->shards[i].batch = part(batch, first, end - first);
         memset(s->shards[i].gradients, 0, s->network->n_values * sizeof(tb_real));
-        if (i > 0)
-            started[i] = pthread_create(&threads[i], NULL, run_shard, &s->shards[i]) == 0;
     }
-    (void)run_shard(&s->shards[0]);
-    for (size_t i = 1; i < s->n_shards; i++) {
+    atomic_store(&s->taken, 0);
+    for (size_t i = 1; i < workers && i < s->n_shards; i++)
+        started[i] = pthread_create(&threads[i], NULL, work, s) == 0;
+    (void)work(s); /* and all of it where no thread is to be had */
+    for (size_t i = 1; i < s->n_shards; i++)
         if (started[i])
             (void)pthread_join(threads[i], NULL);
-        else
-            (void)run_shard(&s->shards[i]); /* no thread to be had: the same work here */
-    }
 }
 
 enum tb_status tb_stepper_run(struct tb_stepper *stepper, const struct tb_step *step, double *loss,
                               struct tb_error *err)
 {
     stepper->step = *step;
-    start_shards(stepper);
+    run_shards(stepper);
+    if (step->stop && *step->stop)
+        return tb_fail(err, TB_ECONFLICT, "stopped");
     tb_real *sum = stepper->shards[0].gradients;
     *loss = 0.0;
     for (size_t i = 0; i < stepper->n_shards; i++) {

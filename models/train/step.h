@@ -25,11 +25,13 @@ struct tb_step {
     tb_objective *objective;
     void *context; /* for objective; its own business */
     bool training;
+    size_t workers; /* threads that share the shards, 0: one each. No part of the result */
+    const volatile sig_atomic_t *stop; /* or NULL: not 0 ends the step, without a result */
 };
 
 /* Mean loss of the batch, gradients of it [n_values] summed over shards into the stepper's first
  * buffer, which is returned by tb_stepper_gradients. TB_ENOMEM when an arena is too small,
- * TB_ECORRUPT when the loss is not finite. */
+ * TB_ECORRUPT when the loss is not finite, TB_ECONFLICT when it was stopped. */
 enum tb_status tb_stepper_run(struct tb_stepper *stepper, const struct tb_step *step, double *loss,
                               struct tb_error *err);
 tb_real *tb_stepper_gradients(struct tb_stepper *stepper);

@@ -11,6 +11,7 @@ struct tb_tape {
     unsigned char *arena;
     size_t size, used, dirty; /* dirty: bytes from the start that may hold old values */
     bool failed, training;
+    const volatile sig_atomic_t *stop;
     size_t n_notes;
     struct tb_note notes[MAX_NOTES];
 };
@@ -57,10 +58,22 @@ size_t tb_tape_used(const struct tb_tape *tape)
     return tape->used;
 }
 
+static bool stopped(struct tb_tape *tape)
+{
+    if (tape->stop && *tape->stop)
+        tape->failed = true;
+    return tape->failed;
+}
+
+void tb_tape_set_stop(struct tb_tape *tape, const volatile sig_atomic_t *stop)
+{
+    tape->stop = stop;
+}
+
 void *tb_tape_alloc(struct tb_tape *tape, size_t bytes)
 {
     size_t rounded = (bytes + ALIGN - 1) / ALIGN * ALIGN;
-    if (rounded < bytes || rounded > tape->size - tape->used) {
+    if (stopped(tape) || rounded < bytes || rounded > tape->size - tape->used) {
         tape->failed = true;
         return NULL;
     }
@@ -105,7 +118,7 @@ void tb_tape_push(struct tb_tape *tape, const struct tb_note *note)
 
 void tb_tape_backward(struct tb_tape *tape)
 {
-    for (size_t i = tape->n_notes; i-- > 0;)
+    for (size_t i = tape->n_notes; i-- > 0 && !stopped(tape);)
         if (tape->notes[i].out.grad)
             tape->notes[i].backward(&tape->notes[i]);
 }

@@ -4,6 +4,7 @@
 
 #include "models/train/real.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -61,6 +62,10 @@ void tb_tape_push(struct tb_tape *tape, const struct tb_note *note);
 
 /* loss.grad has been seeded by the caller (usually loss.grad[0] = 1). */
 void tb_tape_backward(struct tb_tape *tape);
+
+/* While *stop is not 0 the tape fails as it does without memory, at the next operation there or
+ * back; NULL: never. stop must outlive the tape or be taken back. */
+void tb_tape_set_stop(struct tb_tape *tape, const volatile sig_atomic_t *stop);
 
 /* True while dropout and the like are active. */
 void tb_tape_set_training(struct tb_tape *tape, bool training);

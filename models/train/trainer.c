@@ -259,13 +259,24 @@ void tb_trainer_share(struct tb_trainer *t)
     tb_ranks_share(ranks, t->best, row);
 }
 
+static struct tb_step step_of(const struct tb_trainer *t, const struct tb_batch *batch,
+                              bool training)
+{
+    return (struct tb_step){.batch = batch,
+                            .objective = t->options.objective,
+                            .context = t->options.context,
+                            .training = training,
+                            .workers = t->workers ? (size_t)*t->workers : 0,
+                            .stop = t->stop};
+}
+
 /* The mean loss of what is in the buffers over all ranks, and its gradients when training. */
 static enum tb_status run_part(struct tb_trainer *t, struct part p, bool training, double *loss,
                                struct tb_error *err)
 {
     struct tb_error fault;
     struct tb_batch batch = batch_of(t, p.own);
-    const struct tb_step step = {&batch, t->options.objective, t->options.context, training};
+    const struct tb_step step = step_of(t, &batch, training);
     const double share = (double)p.own / (double)p.clips;
     enum tb_status s = p.own ? tb_stepper_run(t->stepper, &step, loss, &fault) : TB_OK;
     s = tb_trainer_agree(t, s == TB_OK ? TB_OK : told(s, &fault, err), err);
@@ -290,8 +301,11 @@ static uint64_t stream_seed(const struct tb_trainer *t)
 
 enum tb_status tb_trainer_step(struct tb_trainer *t, double *loss, struct tb_error *err)
 {
+    const struct tb_random before = t->state.random;
     tb_stepper_seed(t->stepper, stream_seed(t));
     enum tb_status s = run_part(t, random_batch(t), true, loss, err);
+    if (s == TB_ECONFLICT) /* stopped: as if it had not begun */
+        t->state.random = before;
     if (s != TB_OK)
         return s;
     const struct tb_adamw adamw = {tb_trainer_rate(t), 0.9, 0.999, 1e-8, t->options.weight_decay,

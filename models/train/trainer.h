@@ -64,10 +64,14 @@ struct tb_trainer_run {
     const char *checkpoint; /* file, or NULL for none; its predecessor is kept beside it */
     double checkpoint_s;    /* between two */
     double report_s;        /* between reports */
-    const volatile sig_atomic_t *stop;                                     /* or NULL */
+    const volatile sig_atomic_t *stop; /* or NULL; not 0 ends it, in the middle of a step too */
+    /* or NULL: how many threads may work at once from the next step on, 0 for all of the options'.
+     * The result is the same. */
+    const volatile sig_atomic_t *workers;
     void (*report)(void *context, const struct tb_trainer_report *report); /* or NULL */
     /* or NULL: after a checkpoint with better weights than the last time, lent for the call */
     void (*better)(void *context, const struct tb_network *best);
+    void (*saved)(void *context); /* or NULL: after a checkpoint */
     /* or NULL: a checkpoint could not be written, training goes on */
     void (*warn)(void *context, const struct tb_error *err);
     void *context;

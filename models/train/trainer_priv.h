@@ -28,6 +28,8 @@ struct tb_trainer {
     tb_real *average, *best; /* [n_values] */
     struct tb_trainer_state state;
     double norm; /* of the last gradient */
+    bool due;    /* the validation of this step has still to be made */
+    const volatile sig_atomic_t *stop, *workers; /* of the run under way, or NULL */
 };
 
 /* The rate of the next step. */

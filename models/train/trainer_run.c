@@ -66,6 +66,9 @@ static enum tb_status validate(struct tb_trainer *t, struct progress *p, bool *d
     enum tb_status s = tb_trainer_loss(t, split, &loss, err);
     *diverged = s == TB_ECORRUPT ||
                 (s == TB_OK && t->state.step > SETTLED && loss > DIVERGED * t->state.best);
+    if (s == TB_ECONFLICT) /* stopped: it is made up for when the run goes on */
+        return TB_OK;
+    t->due = false;
     if (s != TB_OK)
         return s == TB_ECORRUPT ? TB_OK : s;
     t->state.since_best++;
@@ -95,6 +98,8 @@ static enum tb_status save(struct tb_trainer *t, struct progress *p, struct tb_e
         tb_trainer_swap(t, t->best);
     }
     p->better = p->better && s != TB_OK;
+    if (s == TB_OK && run->saved)
+        run->saved(run->context);
     return s;
 }
 
@@ -130,10 +135,11 @@ static enum tb_status advance(struct tb_trainer *t, struct progress *p, bool *di
     enum tb_status s = tb_trainer_step(t, &loss, err);
     *diverged = s == TB_ECORRUPT;
     if (s != TB_OK)
-        return *diverged ? TB_OK : s;
+        return *diverged || s == TB_ECONFLICT ? TB_OK : s;
     p->loss += loss;
     p->norm += t->norm;
-    if (t->state.step % t->options.validate == 0)
+    t->due = t->state.step % t->options.validate == 0;
+    if (t->due)
         s = validate(t, p, diverged, err);
     double now = now_s();
     if (s == TB_OK && !*diverged && now - p->reported_s >= p->run->report_s)
@@ -142,6 +148,28 @@ static enum tb_status advance(struct tb_trainer *t, struct progress *p, bool *di
         save(t, p, &fault) != TB_OK && p->run->warn)
         p->run->warn(p->run->context, &fault);
     return s;
+}
+
+/* What is left when the loop is over. */
+static enum tb_status end_run(struct tb_trainer *t, struct progress *p, enum tb_trainer_end end,
+                              struct tb_error *err)
+{
+    enum tb_status s = TB_OK;
+    bool diverged = false;
+    t->stop = NULL; /* what is saved now is to be whole */
+    if (end == TB_TRAIN_DIVERGED) {
+        /* The checkpoint keeps the last sound state: this one is not worth going on from. */
+        if (p->run->better && isfinite(t->state.best)) {
+            tb_trainer_swap(t, t->best);
+            p->run->better(p->run->context, t->network);
+            tb_trainer_swap(t, t->best);
+        }
+        return TB_OK;
+    }
+    if (p->first != t->state.step && t->state.step % t->options.validate != 0 &&
+        end != TB_TRAIN_STOPPED)
+        s = validate(t, p, &diverged, err);
+    return s == TB_OK ? tb_trainer_agree(t, save(t, p, err), err) : s;
 }
 
 enum tb_status tb_trainer_go(struct tb_trainer *t, const struct tb_trainer_run *run,
@@ -156,21 +184,16 @@ enum tb_status tb_trainer_go(struct tb_trainer *t, const struct tb_trainer_run *
                          .reported = t->state.step};
     enum tb_status s = TB_OK;
     bool diverged = false;
+    t->stop = run->stop;
+    t->workers = run->workers;
+    if (t->due) /* it was stopped in the middle of one */
+        s = validate(t, &p, &diverged, err);
     while (s == TB_OK && !diverged && !over(t, &p, end))
         s = advance(t, &p, &diverged, err);
-    if (diverged) {
-        /* The checkpoint keeps the last sound state: this one is not worth going on from. */
+    if (diverged)
         *end = TB_TRAIN_DIVERGED;
-        if (run->better && isfinite(t->state.best)) {
-            tb_trainer_swap(t, t->best);
-            run->better(run->context, t->network);
-            tb_trainer_swap(t, t->best);
-        }
-        return TB_OK;
-    }
-    if (s == TB_OK && (p.first != t->state.step) && t->state.step % t->options.validate != 0 &&
-        *end != TB_TRAIN_STOPPED)
-        s = validate(t, &p, &diverged, err);
-    enum tb_status saved = s == TB_OK ? tb_trainer_agree(t, save(t, &p, err), err) : s;
-    return s == TB_OK ? saved : s;
+    if (s == TB_OK)
+        s = end_run(t, &p, *end, err);
+    t->stop = t->workers = NULL;
+    return s;
 }

@@ -220,6 +220,54 @@ static void patience_and_requests_end_it(void **state)
     tb_trainer_free(t);
 }
 
+/* Asks to stop at its n-th call: in the middle of a step, or of a validation. */
+struct stopping {
+    int calls, at;
+    volatile sig_atomic_t stop;
+};
+
+static struct tb_tensor stopping(struct tb_tape *tape, const struct tb_pass *pass,
+                                 const struct tb_batch *batch, void *context)
+{
+    struct stopping *s = context;
+    if (++s->calls == s->at)
+        s->stop = 1;
+    return tb_spectral_objective(tape, pass, batch, NULL);
+}
+
+static void a_stop_within_a_step_leaves_no_trace(void **state)
+{
+    (void)state;
+    struct stopping plain = {.at = -1};
+    const volatile sig_atomic_t alone = 1; /* thread for both shards: the result is the same */
+    struct tb_trainer_options o = quick();
+    o.threads = 2;
+    o.objective = stopping;
+    o.context = &plain;
+    double wanted, found;
+    struct tb_error err = {0};
+    struct tb_trainer *a = trainer_of(TB_FAMILY_HPN, &o);
+    run(a, (struct tb_trainer_run){.steps = 11, .workers = &alone}, TB_TRAIN_STEPS);
+    assert_int_equal(tb_trainer_step(a, &wanted, &err), TB_OK);
+    for (int at = 1; at < 24; at += 2) { /* calls: 2 a step, 2 a validation every 4 */
+        struct stopping s = {.at = at};
+        o.context = &s;
+        struct tb_trainer *b = trainer_of(TB_FAMILY_HPN, &o);
+        run(b, (struct tb_trainer_run){.steps = 11, .stop = &s.stop, .workers = &alone},
+            TB_TRAIN_STOPPED);
+        tb_trainer_free(b);
+        b = trainer_of(TB_FAMILY_HPN, &o);
+        assert_int_equal(tb_trainer_resume(b, checkpoint, &err), TB_OK);
+        run(b, (struct tb_trainer_run){.steps = 11}, TB_TRAIN_STEPS);
+        assert_int_equal(tb_trainer_best_step(b), tb_trainer_best_step(a));
+        assert_true(tb_trainer_best_loss(b) == tb_trainer_best_loss(a));
+        assert_int_equal(tb_trainer_step(b, &found, &err), TB_OK);
+        assert_true(found == wanted);
+        tb_trainer_free(b);
+    }
+    tb_trainer_free(a);
+}
+
 static void bad_options_are_named(void **state)
 {
     (void)state;
@@ -329,9 +377,13 @@ static void learns_to_play(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(resumes_to_the_bit),        cmocka_unit_test(damage_is_seen),
-        cmocka_unit_test(divergence_keeps_the_best), cmocka_unit_test(patience_and_requests_end_it),
-        cmocka_unit_test(bad_options_are_named),     cmocka_unit_test(learns_to_play),
+        cmocka_unit_test(resumes_to_the_bit),
+        cmocka_unit_test(damage_is_seen),
+        cmocka_unit_test(divergence_keeps_the_best),
+        cmocka_unit_test(patience_and_requests_end_it),
+        cmocka_unit_test(a_stop_within_a_step_leaves_no_trace),
+        cmocka_unit_test(bad_options_are_named),
+        cmocka_unit_test(learns_to_play),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
