@@ -13,7 +13,7 @@
 static const struct member {
     const char *name;
     size_t size;
-} members[] = {{"name", 97}, {"instrument", 65}, {"labels", 9}, {"licence", 65}, {"credit", 257}};
+} members[] = {{"name", 97}, {"instrument", 49}, {"labels", 9}, {"licence", 65}, {"credit", 257}};
 
 static enum tb_status read_about(json_t *body, json_t *about, struct tb_error *err)
 {

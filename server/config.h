@@ -31,7 +31,7 @@ struct tb_config {
     uint32_t recording_mib;  /* training.recording_mib: 256, the largest recording */
     uint32_t recordings;     /* training.recordings: 2000, of one data set */
     uint32_t recordings_mib; /* training.total_mib: 4096, of all data sets */
-    char midi_in[256];   /* midi.in: raw devices, FIFOs or ptys, separated by commas */
+    char midi_in[256];       /* midi.in: raw devices, FIFOs or ptys, separated by commas */
     char midi_out[256];  /* midi.out: raw device, FIFO, pty or file for the pitch of the input */
     bool midi_sequencer; /* midi.sequencer: be an ALSA sequencer client */
     bool verbose;

@@ -20,7 +20,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { POLL_MS = 200, MAX_RESULT = 4 << 20, BENCH_TIMEOUT_S = 7200, TELL_MS = 250 };
+enum {
+    POLL_MS = 200,
+    MAX_RESULT = 4 << 20,
+    BENCH_TIMEOUT_S = 7200,
+    TELL_MS = 250,
+    CLIP_TIMEOUT_S = 120
+};
 enum { START_TRIES = 100, START_TRY_MS = 30 };
 
 struct tb_jobs {
@@ -78,6 +84,27 @@ static int spec_file(const json_t *spec)
     return fd;
 }
 
+static bool send_first(int socket, const void *data, size_t size, const int *fds, int n_fds)
+{
+    char control[CMSG_SPACE(TB_JOB_FDS * sizeof *fds)] = {0};
+    union {
+        const void *in;
+        void *out;
+    } view = {.in = data}; /* only read */
+    struct iovec part = {view.out, size};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN((size_t)n_fds * sizeof *fds);
+    memcpy(CMSG_DATA(head), fds, (size_t)n_fds * sizeof *fds);
+    message.msg_controllen = CMSG_SPACE((size_t)n_fds * sizeof *fds);
+    return sendmsg(socket, &message, MSG_NOSIGNAL) == (ssize_t)size;
+}
+
 /* The specification first, then the models where there are some. */
 static bool send_spec(int socket, const struct tb_job *job, int spec)
 {
@@ -90,25 +117,14 @@ static bool send_spec(int socket, const struct tb_job *job, int spec)
         if (given[i])
             fds[n_fds++] = job->models[i];
     }
-    size_t size = (size_t)n_fds * sizeof *fds;
-    char text[64], control[CMSG_SPACE(sizeof fds)] = {0};
+    char text[64];
     int n = snprintf(text, sizeof text, "{\"kind\":\"%s\",\"a\":%s,\"b\":%s}", kinds[job->kind],
                      given[0] ? "true" : "false", given[1] ? "true" : "false");
-    struct iovec part = {text, (size_t)n};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = CMSG_SPACE(size)};
-    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-    head->cmsg_level = SOL_SOCKET;
-    head->cmsg_type = SCM_RIGHTS;
-    head->cmsg_len = CMSG_LEN(size);
-    memcpy(CMSG_DATA(head), fds, size);
-    return sendmsg(socket, &message, MSG_NOSIGNAL) == n;
+    return send_first(socket, text, (size_t)n, fds, n_fds);
 }
 
 /* One packet and what came with it. NULL: the job is gone or talks nonsense. */
-static json_t *receive(int socket, int *fd)
+json_t *tb_job_receive(int socket, int *fd)
 {
     char text[TB_JOB_PACKET], control[CMSG_SPACE(sizeof *fd)] = {0};
     struct iovec part = {text, sizeof text};
@@ -127,7 +143,7 @@ static json_t *receive(int socket, int *fd)
     return json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
 }
 
-static enum tb_status job_failed(const json_t *error, struct tb_error *err)
+enum tb_status tb_job_failed(const json_t *error, struct tb_error *err)
 {
     json_int_t status = json_integer_value(json_object_get(error, "status"));
     const char *text = json_string_value(json_object_get(error, "text"));
@@ -140,13 +156,13 @@ static enum tb_status take_packet(const struct tb_job *job, int socket, int *res
                                   struct tb_error *err)
 {
     int fd = -1;
-    json_t *packet = receive(socket, &fd);
+    json_t *packet = tb_job_receive(socket, &fd);
     const json_t *error = json_object_get(packet, "error");
     enum tb_status status = TB_ENOTFOUND;
     if (!packet) {
         status = tb_fail(err, TB_EIO, "the job ended without a result");
     } else if (error) {
-        status = job_failed(error, err);
+        status = tb_job_failed(error, err);
     } else if (json_is_true(json_object_get(packet, "done"))) {
         status = fd >= 0 ? TB_OK : tb_fail(err, TB_EIO, "the job ended without a result");
         *result = fd;
@@ -184,10 +200,10 @@ static enum tb_status follow(struct tb_jobs *jobs, const struct tb_job *job, int
 }
 
 /* One job of a kind at a time; the last one may just be on its way out. */
-static enum tb_status start_job(struct tb_jobs *jobs, const struct tb_job *job, int fd,
+static enum tb_status start_job(struct tb_jobs *jobs, enum tb_job_kind kind, int fd,
                                 struct tb_error *err)
 {
-    struct tb_job_request request = {(uint32_t)job->kind};
+    struct tb_job_request request = {(uint32_t)kind};
     struct tb_link_question question = {
         .type = TB_LINK_JOB_START, .payload = &request, .size = sizeof request, .fd = fd};
     enum tb_status status = TB_ECONFLICT;
@@ -211,13 +227,53 @@ enum tb_status tb_job_run(struct tb_jobs *jobs, const struct tb_job *job, int *f
         return tb_fail(err, TB_EIO, "no memory to start a job");
     }
     enum tb_status status = send_spec(pair[0], job, spec)
-                                ? start_job(jobs, job, pair[1], err)
+                                ? start_job(jobs, job->kind, pair[1], err)
                                 : tb_fail(err, TB_EIO, "the job takes no specification");
     (void)close(pair[1]);
     (void)close(spec);
     if (status == TB_OK)
         status = follow(jobs, job, pair[0], fd, err);
     (void)close(pair[0]); /* a job that still runs stops now */
+    return status;
+}
+
+bool tb_jobs_stopping(const struct tb_jobs *jobs)
+{
+    return atomic_load(&jobs->stopping);
+}
+
+enum tb_status tb_job_begin_training(struct tb_jobs *jobs, enum tb_job_kind kind,
+                                     const struct tb_train_request *request, const json_t *spec,
+                                     int *socket, struct tb_error *err)
+{
+    int pair[2], file = spec_file(spec);
+    if (file < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+        if (file >= 0)
+            (void)close(file);
+        return tb_fail(err, TB_EIO, "no memory to start a job");
+    }
+    enum tb_status status = send_first(pair[0], request, sizeof *request, &file, 1)
+                                ? start_job(jobs, kind, pair[1], err)
+                                : tb_fail(err, TB_EIO, "the job takes no specification");
+    (void)close(pair[1]);
+    (void)close(file);
+    if (status == TB_OK)
+        *socket = pair[0];
+    else
+        (void)close(pair[0]);
+    return status;
+}
+
+enum tb_status tb_job_run_training(struct tb_jobs *jobs, const struct tb_train_request *request,
+                                   const json_t *spec, int *fd, struct tb_error *err)
+{
+    const struct tb_job job = {.kind = TB_JOB_CLIP, .timeout_s = CLIP_TIMEOUT_S};
+    int socket = -1;
+    enum tb_status status = tb_job_begin_training(jobs, TB_JOB_CLIP, request, spec, &socket, err);
+    if (status != TB_OK)
+        return status;
+    status = follow(jobs, &job, socket, fd, err);
+    (void)close(socket);
     return status;
 }
 

@@ -67,7 +67,8 @@ struct tb_device_request {
     char input[64];                   /* PCM name, "same" or "" for none */
 };
 
-enum tb_job_kind { TB_JOB_RENDER, TB_JOB_BENCH, TB_JOB_MODEL };
+/* TRAIN and CLIP are for the training role (job.h). */
+enum tb_job_kind { TB_JOB_RENDER, TB_JOB_BENCH, TB_JOB_MODEL, TB_JOB_TRAIN, TB_JOB_CLIP };
 struct tb_job_request {
     uint32_t kind; /* enum tb_job_kind; the job reads its JSON specification from descriptor 3 */
 };

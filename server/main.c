@@ -33,7 +33,11 @@ static int run_role(const char *role, int argc, char **argv)
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         return tb_job_main(argc, argv);
     }
-    fprintf(stderr, "timbred: --role=%s: expected web or job\n", role);
+    if (strcmp(role, "train") == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* it saves where it is */
+        return tb_train_job_main(argc, argv);
+    }
+    fprintf(stderr, "timbred: --role=%s: expected web, job or train\n", role);
     return TB_EXIT_USAGE;
 }
 

@@ -118,7 +118,7 @@ static json_t *responses_of(const struct tb_route *r)
     if (!strcmp(r->name, "patch_get"))
         (void)json_object_set_new(responses, "304",
                                   json_pack("{s:s}", "description", "Not modified"));
-    if (!strcmp(r->name, "model_create"))
+    if (!strcmp(r->name, "model_create") || !strcmp(r->name, "training_keep"))
         (void)json_object_set_new(responses, "200",
                                   json_pack("{s:s, s:o}", "description", "It is there already",
                                             "content", content_of("Model", "application/json")));

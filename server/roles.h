@@ -14,5 +14,7 @@ enum { TB_FD_JOB = 3 }; /* job: unix socket to whoever asked for it */
 int tb_serve_main(int argc, char **argv); /* audio role: server/serve.c */
 int tb_web_main(int argc, char **argv);   /* web role: server/web.c */
 int tb_job_main(int argc, char **argv);   /* job role: server/job.c */
+/* A job that trains; options as the others have them, TB_FD_JOB: server/train_job.c */
+int tb_train_job_main(int argc, char **argv);
 
 #endif

@@ -77,9 +77,29 @@ static enum tb_status allow_path(int ruleset, uint64_t handled, const char *path
     return e == 0 ? TB_OK : tb_fail(err, TB_EIO, "landlock: %.60s: %s", path, strerror(why));
 }
 
-static enum tb_status allow_paths(int ruleset, uint64_t handled, const struct tb_config *config,
-                                  bool own_state, struct tb_error *err)
+/* Whom the sandbox is for. */
+struct tenant {
+    const struct tb_config *config;           /* or NULL */
+    bool web;                                 /* owns the state folder */
+    const struct tb_sandbox_folders *folders; /* of a training, or NULL */
+};
+
+static enum tb_status allow_folders(int ruleset, uint64_t handled,
+                                    const struct tb_sandbox_folders *folders, struct tb_error *err)
 {
+    enum tb_status status = TB_OK;
+    for (size_t i = 0; i < 2 && status == TB_OK; i++)
+        if (folders->readable[i])
+            status = allow_path(ruleset, handled, folders->readable[i], READ_TREE, err);
+    if (status == TB_OK && folders->own)
+        status = allow_path(ruleset, handled, folders->own, OWN_TREE, err);
+    return status;
+}
+
+static enum tb_status allow_paths(int ruleset, uint64_t handled, const struct tenant *tenant,
+                                  struct tb_error *err)
+{
+    const struct tb_config *config = tenant->config;
     enum tb_status status = TB_OK;
     for (size_t i = 0; i < sizeof readable / sizeof readable[0] && status == TB_OK; i++)
         status = allow_path(ruleset, handled, readable[i], READ_TREE, err);
@@ -87,7 +107,9 @@ static enum tb_status allow_paths(int ruleset, uint64_t handled, const struct tb
         status = allow_path(ruleset, handled, "/dev/null", USE_FILE, err);
     if (status == TB_OK)
         status = allow_path(ruleset, handled, "/dev/urandom", READ_FILE, err);
-    if (status == TB_OK && own_state && config) {
+    if (status == TB_OK && tenant->folders)
+        status = allow_folders(ruleset, handled, tenant->folders, err);
+    if (status == TB_OK && tenant->web && config) {
         status = allow_path(ruleset, handled, config->state_dir, OWN_TREE, err);
         if (status == TB_OK && config->zoo[0])
             status = allow_path(ruleset, handled, config->zoo, READ_TREE, err);
@@ -97,8 +119,7 @@ static enum tb_status allow_paths(int ruleset, uint64_t handled, const struct tb
     return status;
 }
 
-static enum tb_status lock_files(const struct tb_config *config, bool own_state,
-                                 struct tb_error *err)
+static enum tb_status lock_files(const struct tenant *tenant, struct tb_error *err)
 {
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (abi < 1)
@@ -120,7 +141,7 @@ static enum tb_status lock_files(const struct tb_config *config, bool own_state,
     int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
     if (ruleset < 0)
         return tb_fail(err, TB_EIO, "landlock: %s", strerror(errno));
-    enum tb_status status = allow_paths(ruleset, attr.fs, config, own_state, err);
+    enum tb_status status = allow_paths(ruleset, attr.fs, tenant, err);
     if (status == TB_OK && syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
         status = tb_fail(err, TB_EIO, "landlock: %s", strerror(errno));
     close(ruleset);
@@ -292,6 +313,13 @@ static const char *const calls_of_job[] = {
     "sched_setscheduler", "sched_setparam", "sched_setattr", "mlockall", "munlockall", "prlimit64",
 };
 
+/* Checkpoints and data sets are written beside, synced and renamed. */
+static const char *const calls_of_training[] = {
+    "unlink",          "unlinkat", "rename", "renameat", "renameat2",
+    "mkdir",           "mkdirat",  "rmdir",  "fsync",    "fdatasync",
+    "sync_file_range", "flock",    "chmod",  "fchmod",   "truncate",
+};
+
 static int allow_names(scmp_filter_ctx ctx, const char *const *names, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -332,10 +360,10 @@ static int allow_some(scmp_filter_ctx ctx, bool web)
     return e;
 }
 
-static enum tb_status lock_calls(bool web, struct tb_error *err)
+static enum tb_status lock_calls(const struct tenant *tenant, struct tb_error *err)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    (void)web, (void)err; /* their run-time needs calls that the program itself never makes */
+    (void)tenant, (void)err; /* their run-time needs calls that the program itself never makes */
     return TB_OK;
 #else
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -343,11 +371,14 @@ static enum tb_status lock_calls(bool web, struct tb_error *err)
         return tb_fail(err, TB_ENOMEM, "seccomp: no memory");
     int e = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
     e = e ? e : allow_names(ctx, calls_of_all, sizeof calls_of_all / sizeof calls_of_all[0]);
-    if (e == 0 && web)
+    if (e == 0 && tenant->folders)
+        e = allow_names(ctx, calls_of_training,
+                        sizeof calls_of_training / sizeof calls_of_training[0]);
+    if (e == 0 && tenant->web)
         e = allow_names(ctx, calls_of_web, sizeof calls_of_web / sizeof calls_of_web[0]);
     else if (e == 0)
         e = allow_names(ctx, calls_of_job, sizeof calls_of_job / sizeof calls_of_job[0]);
-    e = e ? e : allow_some(ctx, web);
+    e = e ? e : allow_some(ctx, tenant->web);
     e = e ? e : seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, not a list */
     e = e ? e : seccomp_load(ctx);
     seccomp_release(ctx);
@@ -355,20 +386,30 @@ static enum tb_status lock_calls(bool web, struct tb_error *err)
 #endif
 }
 
-enum tb_status tb_sandbox_web(const struct tb_config *config, struct tb_error *err)
+static enum tb_status enter(const struct tenant *tenant, struct tb_error *err)
 {
-    enum tb_status status = change_identity(config, err);
+    enum tb_status status = TB_OK;
+    if (tenant->web || tenant->folders)
+        status = change_identity(tenant->config, err);
     if (status == TB_OK)
         status = drop_capabilities(err);
     if (status == TB_OK)
-        status = lock_files(config, true, err);
-    return status == TB_OK ? lock_calls(true, err) : status;
+        status = lock_files(tenant, err);
+    return status == TB_OK ? lock_calls(tenant, err) : status;
+}
+
+enum tb_status tb_sandbox_web(const struct tb_config *config, struct tb_error *err)
+{
+    return enter(&(struct tenant){.config = config, .web = true}, err);
 }
 
 enum tb_status tb_sandbox_job(const struct tb_config *config, struct tb_error *err)
 {
-    enum tb_status status = drop_capabilities(err);
-    if (status == TB_OK)
-        status = lock_files(config, false, err);
-    return status == TB_OK ? lock_calls(false, err) : status;
+    return enter(&(struct tenant){.config = config}, err);
+}
+
+enum tb_status tb_sandbox_train(const struct tb_config *config,
+                                const struct tb_sandbox_folders *folders, struct tb_error *err)
+{
+    return enter(&(struct tenant){.config = config, .folders = folders}, err);
 }

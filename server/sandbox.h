@@ -18,4 +18,12 @@ enum tb_status tb_sandbox_web(const struct tb_config *config, struct tb_error *e
  * NULL. */
 enum tb_status tb_sandbox_job(const struct tb_config *config, struct tb_error *err);
 
+/* Training role: reads some folders besides and owns one, all below the state folder; as root it
+ * becomes the owner of that. */
+struct tb_sandbox_folders {
+    const char *readable[2], *own; /* paths, or NULL */
+};
+enum tb_status tb_sandbox_train(const struct tb_config *config,
+                                const struct tb_sandbox_folders *folders, struct tb_error *err);
+
 #endif

@@ -258,6 +258,11 @@ enum tb_status tb_supervisor_job_start(struct tb_supervisor *s, uint32_t kind, i
     if (high < 0)
         return tb_fail(err, TB_EIO, "descriptors: %s", strerror(errno));
     struct start start = {.role = "--role=job", .fds = {high}, .n_fds = 1};
+    if (kind == TB_JOB_TRAIN || kind == TB_JOB_CLIP) {
+        start.role = "--role=train";
+        start.argc = s->argc; /* it finds the state folder by them */
+        start.argv = s->argv;
+    }
     enum tb_status status = spawn(&start, &s->jobs[kind], err);
     close(high);
     if (status != TB_OK)

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-enum { TB_N_JOB_KINDS = TB_JOB_MODEL + 1 };
+enum { TB_N_JOB_KINDS = TB_JOB_CLIP + 1 };
 
 /* The children of the audio role. Main thread only. */
 struct tb_supervisor {

@@ -21,5 +21,5 @@ static enum tb_status run_command(const char *name, const struct tb_args *args,
 }
 
 extern const struct tb_train_module tb_train_module;
-__attribute__((visibility("default")))
-const struct tb_train_module tb_train_module = {.version = TB_VERSION, .command = run_command};
+__attribute__((visibility("default"))) const struct tb_train_module tb_train_module = {
+    .version = TB_VERSION, .command = run_command, .job = tb_train_job_run};

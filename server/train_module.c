@@ -47,8 +47,8 @@ static const struct tb_train_module *load(struct tb_error *err)
         return NULL;
     }
     prepare_blas();
-    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    const struct tb_train_module *found = module ? dlsym(module, TB_TRAIN_SYMBOL) : NULL;
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    const struct tb_train_module *found = handle ? dlsym(handle, TB_TRAIN_SYMBOL) : NULL;
     if (!found) {
         const char *why = dlerror();
         (void)tb_fail(err, TB_EUNSUPPORTED, "%.140s", why ? why : path);
@@ -62,11 +62,25 @@ static const struct tb_train_module *load(struct tb_error *err)
     return found;
 }
 
+static const struct tb_train_module *module;
+
+enum tb_status tb_train_module_load(struct tb_error *err)
+{
+    if (!module)
+        module = load(err);
+    return module ? TB_OK : err->status;
+}
+
 enum tb_status tb_train_module_run(const char *name, const struct tb_args *args,
                                    struct tb_error *err)
 {
-    static const struct tb_train_module *module;
-    if (!module)
-        module = load(err);
-    return module ? module->command(name, args, err) : err->status;
+    enum tb_status status = tb_train_module_load(err);
+    return status == TB_OK ? module->command(name, args, err) : status;
+}
+
+enum tb_status tb_train_module_job(const char *task, const struct tb_train_job *job,
+                                   struct tb_error *err)
+{
+    enum tb_status status = tb_train_module_load(err);
+    return status == TB_OK ? module->job(task, job, err) : status;
 }

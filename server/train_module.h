@@ -14,4 +14,12 @@
 enum tb_status tb_train_module_run(const char *name, const struct tb_args *args,
                                    struct tb_error *err);
 
+/* Loads it without running anything: what a sandbox forbids later, a loader needs now. */
+enum tb_status tb_train_module_load(struct tb_error *err);
+
+/* The same for a task of the training role. */
+struct tb_train_job;
+enum tb_status tb_train_module_job(const char *task, const struct tb_train_job *job,
+                                   struct tb_error *err);
+
 #endif

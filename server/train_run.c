@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <limits.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,8 @@
  *   model.safetensors            the best so far
  *   log.jsonl                    a line a report
  *   lock                         held while somebody trains there */
+
+enum { REPORT_S = 5, JOB_REPORT_S = 1, LOG_S = 5 }; /* between two */
 
 static volatile sig_atomic_t stop_asked;
 
@@ -39,6 +42,7 @@ struct session {
     struct tb_trainer *trainer;
     struct tb_trainer_options options;
     FILE *log;
+    double logged_s;     /* of the run, at the last line of log */
     bool json, progress; /* to standard output; a line that overwrites itself */
     enum tb_nn_dtype storage;
     double floor; /* amplitude of the noise under the loss */
@@ -58,6 +62,39 @@ static json_t *number(double x)
     return isfinite(x) ? json_real(x) : json_null();
 }
 
+/* A line for whoever listens; takes it over. */
+static void tell(const struct session *s, json_t *line)
+{
+    if (s->setup->tell)
+        s->setup->tell(s->setup->listener, line);
+    else
+        json_decref(line);
+}
+
+/* Something that people should know. */
+__attribute__((format(printf, 2, 3))) static void notice(const struct session *s,
+                                                         const char *format, ...)
+{
+    char text[256];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (s->setup->tell)
+        tell(s, json_pack("{s:s}", "notice", text));
+    else
+        (void)fprintf(stderr, "%s\n", text);
+}
+
+static void write_log(struct session *s, const struct tb_trainer_report *r, const char *text)
+{
+    if (!s->log || (!isfinite(r->validation) && r->seconds - s->logged_s < LOG_S))
+        return;
+    s->logged_s = r->seconds;
+    (void)fprintf(s->log, "%s\n", text);
+    (void)fflush(s->log);
+}
+
 static void tell_machines(struct session *s, const struct tb_trainer_report *r)
 {
     json_t *line = json_pack(
@@ -66,23 +103,21 @@ static void tell_machines(struct session *s, const struct tb_trainer_report *r)
         (json_int_t)r->best_step, "rate", r->rate, "steps_per_s", r->steps_per_s, "norm",
         number(r->norm), "seconds", r->seconds, "left_s", number(r->left_s));
     char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(6));
-    json_decref(line);
-    if (text && s->log) {
-        (void)fprintf(s->log, "%s\n", text);
-        (void)fflush(s->log);
-    }
+    if (text)
+        write_log(s, r, text);
     if (text && s->json) {
         (void)puts(text);
         (void)fflush(stdout);
     }
     free(text);
+    tell(s, line);
 }
 
 static void report(void *context, const struct tb_trainer_report *r)
 {
     struct session *s = context;
     tell_machines(s, r);
-    if (s->json)
+    if (s->json || s->setup->tell)
         return;
     char left[32] = "", validated[64] = "";
     if (isfinite(r->left_s))
@@ -99,8 +134,13 @@ static void report(void *context, const struct tb_trainer_report *r)
 
 static void warn(void *context, const struct tb_error *err)
 {
-    (void)context;
-    (void)fprintf(stderr, "\ntimbred: checkpoint: %s; training goes on\n", err->text);
+    notice(context, "checkpoint: %s; training goes on", err->text);
+}
+
+static void saved(void *context)
+{
+    const struct session *s = context;
+    tell(s, json_pack("{s:I}", "saved", (json_int_t)tb_trainer_steps(s->trainer)));
 }
 
 static void better(void *context, const struct tb_network *best)
@@ -115,7 +155,7 @@ static void better(void *context, const struct tb_network *best)
     tb_train_meta(best, tb_dataset_info(s->dataset), &s->facts, &meta);
     s->fault.status = tb_network_save(best, &meta, s->storage, path, &s->fault);
     if (s->fault.status != TB_OK)
-        (void)fprintf(stderr, "\ntimbred: %s; training goes on\n", s->fault.text);
+        notice(s, "%s; training goes on", s->fault.text);
 }
 
 /* ---- setting up */
@@ -200,8 +240,8 @@ static enum tb_status resume(struct session *s, struct tb_error *err)
         path_in(s, names[i], path);
         enum tb_status status = tb_trainer_resume(s->trainer, path, err);
         if (status == TB_OK) {
-            (void)fprintf(stderr, "going on from step %llu\n",
-                          (unsigned long long)tb_trainer_steps(s->trainer));
+            notice(s, "%sgoing on from step %llu", damaged ? "a checkpoint was damaged; " : "",
+                   (unsigned long long)tb_trainer_steps(s->trainer));
             return TB_OK;
         }
         if (status == TB_ENOTFOUND)
@@ -209,8 +249,7 @@ static enum tb_status resume(struct session *s, struct tb_error *err)
         if (status != TB_ECORRUPT)
             return status;
         damaged = true;
-        (void)fprintf(stderr, "timbred: %s%s\n", err->text,
-                      i == 0 ? "; trying the one before it" : "");
+        notice(s, "%s%s", err->text, i == 0 ? "; trying the one before it" : "");
     }
     if (damaged)
         return tb_fail(err, TB_ECORRUPT, "%.80s: no sound checkpoint; --fresh begins anew",
@@ -288,15 +327,17 @@ static enum tb_status finish(struct session *s, enum tb_trainer_end end, struct 
         better(s, tb_trainer_best(s->trainer));
     if (s->fault.status != TB_OK)
         return tb_fail(err, s->fault.status, "%s", s->fault.text);
-    if (s->json) {
+    if (s->json || s->setup->tell) {
         json_t *line = json_pack("{s:s,s:s,s:I,s:I,s:o,s:o}", "end", tb_trainer_end_text(end),
                                  "model", path, "step", (json_int_t)tb_trainer_steps(s->trainer),
                                  "best_step", (json_int_t)tb_trainer_best_step(s->trainer), "best",
                                  number(tb_trainer_best_loss(s->trainer)), "test", number(test));
-        (void)json_dumpf(line, stdout, JSON_COMPACT);
-        (void)putchar('\n');
-        json_decref(line);
-        (void)fflush(stdout);
+        if (s->json) {
+            (void)json_dumpf(line, stdout, JSON_COMPACT);
+            (void)putchar('\n');
+            (void)fflush(stdout);
+        }
+        tell(s, line);
         return TB_OK;
     }
     (void)fprintf(stderr, "%s%s after %llu steps", s->progress ? "\n" : "",
@@ -330,7 +371,8 @@ enum tb_status tb_train_session(const struct tb_args *args, const struct tb_trai
         return status;
     const bool first = tb_ranks_first(&s.ranks);
     read_options(&s);
-    watch_signals();
+    if (!setup->tell)
+        watch_signals();
     status = set_up(&s, err);
     if (status == TB_OK) {
         path_in(&s, "checkpoint", checkpoint);
@@ -339,11 +381,13 @@ enum tb_status tb_train_session(const struct tb_args *args, const struct tb_trai
             .minutes = tb_args_number(args, "minutes", 0),
             .checkpoint = checkpoint,
             .checkpoint_s = tb_args_number(args, "checkpoint", 120),
-            .report_s = 5,
-            .stop = &stop_asked,
+            .report_s = setup->tell ? JOB_REPORT_S : REPORT_S,
+            .stop = setup->tell ? setup->stop : &stop_asked,
+            .workers = setup->workers,
             .report = first ? report : NULL,
             .better = first ? better : NULL,
             .warn = first ? warn : NULL,
+            .saved = setup->tell ? saved : NULL,
             .context = &s,
         };
         enum tb_trainer_end end;

@@ -5,6 +5,8 @@
 #include "models/train/trainer.h"
 #include "server/options.h"
 
+#include <jansson.h>
+
 /* A training run in its folder, as the command line and jobs start it (train_run.c). */
 
 struct tb_train_setup {
@@ -14,6 +16,10 @@ struct tb_train_setup {
                                   struct tb_trainer_options *options, struct tb_error *err);
     void *context;   /* for network */
     const char *how; /* for the model's metadata, or NULL */
+    /* Of a job (train_jobs.c); without tell, signals stop and the terminal is told. */
+    const volatile sig_atomic_t *stop, *workers;
+    void (*tell)(void *listener, json_t *line); /* takes line over */
+    void *listener;
 };
 
 /* Goes on from the checkpoint that is there, trains until a limit, leaves the best model. One in a

@@ -20,6 +20,7 @@
 #include "server/sandbox.h"
 #include "server/sets.h"
 #include "server/store_thread.h"
+#include "server/trainings.h"
 #include "server/ws.h"
 
 #include <signal.h>
@@ -100,7 +101,7 @@ static enum tb_status open_parts(struct tb_web *web, struct tb_store **store, st
     if (tb_training_files_open(web->config.state_dir, err) != TB_OK)
         (void)complain(err, 0); /* likewise */
     web->sets = tb_sets_new(web, err);
-    if (!web->sets)
+    if (!web->sets || !(web->trainings = tb_trainings_new(web, err)))
         return err->status;
     web->reader = tb_store_open(web->config.state_dir, TB_STORE_READ, NULL, err);
     if (!web->reader || !(web->auth = tb_auth_new(err)) || !(web->cache = tb_cache_new(err)) ||
@@ -147,6 +148,7 @@ static void stop_parts(struct tb_web *web)
         tb_jobs_stop(web->jobs);
     tb_pool_stop(web->pool);
     tb_pool_stop(web->loads);
+    tb_trainings_free(web->trainings); /* waits for its thread, which the jobs have let go */
     tb_models_stop(web->models);
     tb_writer_finish(web->writer);
     tb_http_free(web->http);

@@ -40,6 +40,7 @@ struct tb_web {
     struct tb_jobs *jobs;
     struct tb_models *models;
     struct tb_sets *sets;
+    struct tb_trainings *trainings;
     struct tb_counters counters;
     int64_t started_ns; /* CLOCK_MONOTONIC */
     uint16_t port;

@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { modelFile, upload } from './model_file.mjs';
 import { Daemon, singleVoice, sleep } from './lib.mjs';
+import { dataset, until } from './recordings.mjs';
 
 const d = new Daemon();
 before(() => d.start());
@@ -27,6 +28,35 @@ test('a data set for training', async () => {
     assert.equal((await d.api('GET', '/datasets')).json.items[0].name, 'Take 1');
     assert.equal((await d.api('DELETE', `${path}/recordings?filename=A4.wav`)).status, 204);
     assert.equal((await d.api('DELETE', path)).status, 204);
+});
+
+test('a training', async () => {
+    const set = await dataset(d, { n: 3, seconds: 4 });
+    const body = { dataset: set, minutes: 0.05, batch: 1, seconds: 0.25 };
+    const made = await d.api('POST', '/trainings', body);
+    assert.equal(made.status, 202, JSON.stringify(made.json));
+    const path = `/trainings/${made.json.uuid}`;
+    assert.equal(made.headers.location, `/api/v1${path}`);
+    assert.equal((await d.api('GET', '/trainings')).json.items.length, 1);
+    await until(d, made.json.uuid, (t) => t.step > 0);
+    const stopped = await d.api('POST', `${path}/stop`);
+    assert.ok([204, 409].includes(stopped.status)); // it may just be over
+    await until(d, made.json.uuid, (t) => t.state !== 'running');
+    assert.equal((await d.api('POST', `${path}/resume`, { minutes: 1 })).status, 202);
+    await until(d, made.json.uuid, (t) => t.phase === 'training');
+    assert.equal((await d.api('POST', `${path}/stop`)).status, 204);
+    const { clips } = await until(d, made.json.uuid, (t) => t.state !== 'running');
+    for (const of of ['original', 'model']) {
+        const clip = await d.api('GET', `${path}/clips/${clips[0].index}?of=${of}`);
+        assert.equal(clip.status, 200, clip.data.toString());
+        assert.equal(clip.data.length, 44 + 2 * 64000);
+    }
+    const kept = await d.api('POST', `${path}/keep`, { name: 'Kept' });
+    assert.equal(kept.status, 201, kept.data.toString());
+    assert.equal((await d.api('POST', `${path}/keep`, { name: 'Kept' })).status, 200);
+    assert.equal((await d.api('DELETE', `/models/${kept.json.uuid}`)).status, 204);
+    assert.equal((await d.api('DELETE', path)).status, 204);
+    assert.equal((await d.api('DELETE', `/datasets/${set}`)).status, 204);
 });
 
 test('what needs nothing', async () => {

@@ -60,7 +60,7 @@ static int measure(const char *name, const struct tb_network_spec *spec, const s
                              .noise = d->noise,
                              .audio = d->audio};
     const struct tb_adamw adamw = {1e-3, 0.9, 0.999, 1e-8, 0.01, 3.0};
-    const struct tb_step step = {&batch, tb_spectral_objective, NULL, true};
+    const struct tb_step step = {&batch, tb_spectral_objective, NULL, true, 0, NULL};
     double times[MAX_STEPS], first = 0.0, loss = 0.0;
     int ok = stepper != NULL;
     for (int i = 0; ok && i < steps; i++) {

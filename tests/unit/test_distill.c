@@ -63,8 +63,8 @@ static double loss_of(const struct tb_network *student, struct tb_distill *d, bo
 {
     struct tb_error err;
     struct tb_stepper *stepper = tb_stepper_new(student, 1, (size_t)1 << 30, 1, &err);
-    const struct tb_step step = {&batch, d ? tb_distill_objective : tb_spectral_objective, d,
-                                 training};
+    const struct tb_step step = {
+        &batch, d ? tb_distill_objective : tb_spectral_objective, d, training, 0, NULL};
     double loss;
     assert_non_null(stepper);
     assert_int_equal(tb_stepper_run(stepper, &step, &loss, &err), TB_OK);
@@ -138,8 +138,8 @@ static void under_a_floor(void **state)
     struct tb_stepper *stepper = tb_stepper_new(student, 1, (size_t)1 << 30, 1, &err);
     assert_true(d && stepper);
     tb_distill_set_floor(d, floor);
-    const struct tb_step alone = {&batch, tb_floor_objective, &floor, true};
-    const struct tb_step both = {&batch, tb_distill_objective, d, true};
+    const struct tb_step alone = {&batch, tb_floor_objective, &floor, true, 0, NULL};
+    const struct tb_step both = {&batch, tb_distill_objective, d, true, 0, NULL};
     assert_int_equal(tb_stepper_run(stepper, &alone, &losses[0], &err), TB_OK);
     assert_int_equal(tb_stepper_run(stepper, &both, &losses[1], &err), TB_OK);
     assert_true(losses[0] < 0.95 * loss_of(student, NULL, true)); /* the floor hides something */
@@ -161,7 +161,7 @@ static void students_learn(void **state)
     struct tb_distill *d = tb_distill_new(teacher, &student->spec, TB_DISTILL_CONTROL, &err);
     struct tb_stepper *stepper = tb_stepper_new(student, 2, (size_t)1 << 30, 1, &err);
     assert_true(d && stepper);
-    const struct tb_step step = {&batch, tb_distill_objective, d, true};
+    const struct tb_step step = {&batch, tb_distill_objective, d, true, 0, NULL};
     const struct tb_adamw adamw = {1e-2, 0.9, 0.999, 1e-8, 0, 3};
     double first = 0, loss = 0;
     for (uint64_t i = 1; i <= 100; i++) {
@@ -187,7 +187,7 @@ static void copies_are_frozen(void **state)
     assert_int_equal(tb_distill_copy_tables(student, teacher, &err), TB_OK);
     assert_int_equal(tb_distill_copy_reverb(student, teacher, &err), TB_OK);
     struct tb_stepper *stepper = tb_stepper_new(student, 1, (size_t)1 << 30, 1, &err);
-    const struct tb_step step = {&batch, tb_spectral_objective, NULL, true};
+    const struct tb_step step = {&batch, tb_spectral_objective, NULL, true, 0, NULL};
     const struct tb_adamw adamw = {1e-2, 0.9, 0.999, 1e-8, 0.01, 3};
     double loss;
     assert_non_null(stepper);
