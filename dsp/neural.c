@@ -195,7 +195,7 @@ static void smooth(struct tb_neural *n)
     n->stretch = stretched;
     /* a panic and a program that leaves silence the reverb as fast as its voices */
     const bool mute = n->leaving || n->reverb_muted > 0;
-    const float share = n->reverb_muted > 0 ? 0.4F : n->leaving ? 0.1F : 0.02F;
+    const float share = n->reverb_muted > 0 ? 0.5F : n->leaving ? 0.1F : 0.02F;
     if (n->reverb)
         tb_learned_reverb_decay(n->reverb, n->bend.reverb_decay);
     tb_ramp_aim(&n->wet, mute ? 0.0F : n->bend.reverb, share, TB_SLICE);

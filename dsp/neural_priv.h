@@ -90,7 +90,7 @@ struct tb_neural {
     struct tb_learned_reverb *reverb;
     size_t reverb_tail;  /* samples until it is silent */
     size_t reverb_left;  /* of that, since the last input */
-    size_t reverb_muted; /* samples it must stay silent after a panic */
+    size_t reverb_muted; /* samples until a panic has silenced it and it may begin anew */
     struct tb_ramp wet;
     bool leaving; /* its program gives way: the reverb too */
     struct tb_neural_bend bend;

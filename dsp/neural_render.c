@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define PANIC_S 0.008F /* the voices fade in 4 ms, the reverb in these */
+
 /* Partials that are no multiples of the pitch: each has a phase of its own. */
 static void render_stretched(struct tb_neural *n, struct tb_neural_voice *v, const float *weight,
                              float *out, uint32_t count)
@@ -98,9 +100,21 @@ static void render_voices(struct tb_neural *n, float *out, uint32_t count)
     }
 }
 
+/* A panic is over: nothing of before is heard, and what comes is as if nothing had been. */
+static void begin_anew(struct tb_neural *n)
+{
+    n->reverb_muted = n->reverb_left = 0;
+    tb_learned_reverb_clear(n->reverb);
+    tb_ramp_set(&n->wet, n->leaving ? 0.0F : n->bend.reverb);
+}
+
 static void reverberate(struct tb_neural *n, float *bus, uint32_t count)
 {
     float wet[TB_SLICE];
+    if (n->reverb_muted > count)
+        n->reverb_muted -= count;
+    else if (n->reverb_muted > 0)
+        begin_anew(n);
     if (n->n_used > 0)
         n->reverb_left = n->reverb_tail;
     if (n->reverb_left == 0)
@@ -112,7 +126,6 @@ static void reverberate(struct tb_neural *n, float *bus, uint32_t count)
     for (uint32_t i = 0; i < count; i++)
         bus[i] += wet[i] * tb_ramp_next(&n->wet);
     n->reverb_left -= count < n->reverb_left ? count : n->reverb_left;
-    n->reverb_muted -= count < n->reverb_muted ? count : n->reverb_muted;
 }
 
 void tb_neural_render(struct tb_neural *n, float *out, uint32_t count)
@@ -127,7 +140,7 @@ void tb_neural_render(struct tb_neural *n, float *out, uint32_t count)
 
 void tb_neural_panic(struct tb_neural *n)
 {
-    n->reverb_muted = n->reverb ? n->reverb_tail : 0;
+    n->reverb_muted = n->reverb ? (size_t)(PANIC_S * n->rate_hz) : 0;
 }
 
 bool tb_neural_is_quiet(const struct tb_neural *n)

@@ -41,6 +41,8 @@ static void run_step(const struct tb_learned_reverb *r, struct tb_reverb_level *
         const unsigned age = l->newest + i;
         if (i == 0)
             memset(l->sum.re, 0, 2 * l->n * sizeof(float));
+        if (i >= l->n_heard)
+            return;
         const struct tb_mac_job job = {
             .x = part(l->x, l->n, age < l->n_parts ? age : age - l->n_parts),
             .h = part(l->h, l->n, i),
@@ -64,7 +66,23 @@ static void start_task(struct tb_reverb_level *l)
 {
     memcpy(l->a.re, l->in, l->n * sizeof *l->in);
     l->newest = (l->newest ? l->newest : l->n_parts) - 1;
+    l->n_heard += l->n_heard < l->n_parts;
     l->step = 0;
+}
+
+/* The spectra of what was heard before are not cleared, but passed over. */
+void tb_learned_reverb_clear(struct tb_learned_reverb *r)
+{
+    memset(r->history, 0, sizeof r->history);
+    for (unsigned k = 0; k < TB_REVERB_LEVELS && r->level[k].n_parts; k++) {
+        struct tb_reverb_level *l = &r->level[k];
+        l->n_heard = 0;
+        l->step = l->n_steps; /* of the task under way nothing is left */
+        memset(l->in, 0, l->n * sizeof *l->in);
+        memset(l->playing, 0, l->n * sizeof *l->playing);
+        memset(l->next, 0, l->n * sizeof *l->next);
+        memset(l->carry, 0, l->n * sizeof *l->carry);
+    }
 }
 
 static void play_next(struct tb_reverb_level *l)

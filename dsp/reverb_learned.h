@@ -29,6 +29,10 @@ TB_RT void tb_learned_reverb_process(struct tb_learned_reverb *reverb, const flo
  * second on: each partition has the gain of its middle. */
 TB_RT void tb_learned_reverb_decay(struct tb_learned_reverb *reverb, float factor);
 
+/* RT. Forgets all input: from here on it rings with what comes. Clears 128 KiB at most, whatever
+ * the length of the impulse response. */
+TB_RT void tb_learned_reverb_clear(struct tb_learned_reverb *reverb);
+
 /* Control thread: as before the first sample; it touches all memory. */
 void tb_learned_reverb_reset(struct tb_learned_reverb *reverb);
 

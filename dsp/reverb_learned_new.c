@@ -221,7 +221,7 @@ void tb_learned_reverb_reset(struct tb_learned_reverb *r)
         struct tb_reverb_level *l = &r->level[k];
         /* Everything behind the spectra of the impulse response lies together. */
         memset(l->x, 0, (level_floats(l) - 2 * l->n * l->n_parts) * sizeof(float));
-        l->newest = 0;
+        l->newest = l->n_heard = 0;
         l->at = 0;
         l->step = l->n_steps; /* no task under way */
     }

@@ -14,6 +14,7 @@ struct tb_reverb_level {
     unsigned n_parts; /* 0: unused */
     float *h, *x;     /* spectra [n_parts][2][n], x newest first from `newest` */
     unsigned newest;
+    unsigned n_heard;       /* partitions of x that hold input since it was cleared */
     float *in;              /* [n] samples so far */
     float *playing, *next;  /* [n] results */
     float *carry;           /* [n] second halves, for the next result */

@@ -75,6 +75,32 @@ static void partitions_are_the_convolution(void **state)
     }
 }
 
+/* Cleared at any point of its partitions it rings as one that heard nothing before. */
+static void cleared_is_as_new(void **state)
+{
+    (void)state;
+    static const size_t before[] = {1, 64, 700, 4096, 5000, 13000};
+    static float rest[LENGTH];
+    make(MAX_TAPS, 9);
+    for (size_t b = 0; b < sizeof before / sizeof *before; b++) {
+        struct tb_learned_reverb *r =
+            tb_learned_reverb_new(taps, MAX_TAPS, 48000, 48000, TB_NN_CPU_BEST);
+        struct tb_learned_reverb *fresh =
+            tb_learned_reverb_new(taps, MAX_TAPS, 48000, 48000, TB_NN_CPU_BEST);
+        assert_true(r && fresh);
+        tb_learned_reverb_process(r, in, out, before[b]);
+        tb_learned_reverb_clear(r);
+        tb_learned_reverb_process(r, in, out, LENGTH);
+        tb_learned_reverb_process(fresh, in, rest, LENGTH);
+        for (size_t i = 0; i < LENGTH; i++)
+            if (!(fabs((double)out[i] - (double)rest[i]) < 2e-5))
+                fail_msg("after %zu: sample %zu is %g, not %g", before[b], i, (double)out[i],
+                         (double)rest[i]);
+        tb_learned_reverb_free(r);
+        tb_learned_reverb_free(fresh);
+    }
+}
+
 /* Response of h[n] at rate_hz to a tone. */
 static double response(const float *h, size_t n, double rate_hz, double tone_hz)
 {
@@ -127,6 +153,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(partitions_are_the_convolution),
+        cmocka_unit_test(cleared_is_as_new),
         cmocka_unit_test(resampling_keeps_the_response),
         cmocka_unit_test(bad_arguments_are_refused),
     };

@@ -149,6 +149,78 @@ static void the_learned_reverb_rings(void **state)
     assert_near(to_db(tail[2] / tail[1]), 6.02, 0.5);
 }
 
+static double power_of(const float *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    return sum;
+}
+
+/* A model with a tail of an eighth of a second in place of one echo. */
+static struct tb_neural *ringing(void)
+{
+    static struct neural_model m;
+    neural_model_init(&m, TB_MODEL_HPN);
+    m.meta.reverb = TB_REVERB_IMPULSE;
+    m.meta.reverb_rate = 16000;
+    m.impulse[0] = 1;
+    for (int i = 1; i < 2000; i++)
+        m.impulse[i] = (float)(i * 7919 % 200 - 100) * 0.002F;
+    neural_model_lay_out(&m);
+    neural_model_output(&m, 0, 1, 3, 0);
+    for (unsigned k = 0; k < m.spec.head[1]; k++)
+        neural_model_output(&m, 1, k, -30, 0);
+    neural_model_encode(&m);
+    struct tb_neural *neural = neural_model_instrument(&m, fixture_rate, TB_CPU_BEST);
+    neural_model_free(&m);
+    return neural;
+}
+
+/* Power of the tail of a short note that comes gap samples after a panic, or without one. */
+static double tail_after(const float *values, bool panic, size_t gap)
+{
+    struct fixture f;
+    scene_open_pair(&f, ringing(), NULL, values);
+    if (panic) {
+        for (int key = 40; key < 60; key += 4)
+            fixture_on(&f, key, 127);
+        fixture_render(&f, 9600);
+        assert_true(power_of(f.left + 4800, 4800) > 1);
+        fixture_event(&f, (struct tb_event){.type = TB_EVENT_PANIC});
+        fixture_render(&f, gap);
+        if (gap >= 480) /* 8 ms, and nothing rings */
+            assert_true(scene_loudest(&f, f.n - gap + 400, f.n) < 1e-3F);
+    }
+    fixture_on(&f, 76, 127);
+    fixture_render(&f, 9600);
+    fixture_off(&f, 76);
+    const size_t from = f.n;
+    fixture_render(&f, 9600);
+    const double power = power_of(f.left + from + 1920, 3000); /* the key's own release is over */
+    fixture_free(&f);
+    return power;
+}
+
+static void a_note_after_a_panic_has_its_reverb(void **state)
+{
+    (void)state;
+    static const size_t gaps[] = {0, 64, 480, 4800};
+    float values[TB_N_PARAMS];
+    tb_params_default(values);
+    values[TB_P_NOTE_RELEASE] = (float)tb_params[TB_P_NOTE_RELEASE].min;
+    values[TB_P_NEURAL_REVERB] = 0;
+    const double dry = tail_after(values, false, 0);
+    values[TB_P_NEURAL_REVERB] = 1;
+    const double usual = tail_after(values, false, 0);
+    assert_true(to_db(usual / (dry + 1e-12)) > 20);
+    for (size_t i = 0; i < sizeof gaps / sizeof gaps[0]; i++) {
+        const double db = 0.5 * to_db(tail_after(values, true, gaps[i]) / usual);
+        if (!(fabs(db) < 0.5))
+            fail_msg("%zu samples after a panic: %.2f dB", gaps[i], db);
+    }
+}
+
 /* dB between .1 and .4 s after a click through a reverb of 40 dB a second. */
 static double fall_db(float factor)
 {
@@ -333,6 +405,7 @@ int main(void)
         cmocka_unit_test(brightness_tilts_the_harmonics),
         cmocka_unit_test(noise_has_a_level_of_its_own),
         cmocka_unit_test(the_learned_reverb_rings),
+        cmocka_unit_test(a_note_after_a_panic_has_its_reverb),
         cmocka_unit_test(the_learned_decay_can_be_changed),
         cmocka_unit_test(no_knob_clicks),
         cmocka_unit_test(a_goes_over_into_b),
