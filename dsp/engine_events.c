@@ -28,16 +28,15 @@ static void set_bend(struct tb_engine *e, unsigned channel, float value)
         e->bend = value;
 }
 
-/* The DX7 has one aftertouch: the hardest of all. */
+/* The DX7 has one aftertouch, that of the channel. A key or a member channel that is pressed harder
+ * has it for its own note. */
 static void set_pressure(struct tb_engine *e)
 {
     const struct tb_performance *p = &e->performance;
-    float most = p->all.pressure;
-    for (unsigned ch = 0; ch < TB_N_MIDI_CHANNELS; ch++)
-        most = p->channel[ch].pressure > most ? p->channel[ch].pressure : most;
-    for (unsigned k = 0; k < TB_N_KEYS; k++)
-        most = p->key_pressure[k] > most ? p->key_pressure[k] : most;
-    e->mods.position[TB_MOD_AFTERTOUCH] = most;
+    e->mods.position[TB_MOD_AFTERTOUCH] = p->all.pressure;
+    e->touched = e->device[TB_P_MPE_LOWER] + e->device[TB_P_MPE_UPPER] > 0.5F;
+    for (unsigned k = 0; k < TB_N_KEYS && !e->touched; k++)
+        e->touched = p->key_pressure[k] > 0.0F;
 }
 
 static void set_poly(struct tb_engine *e, bool mono)
@@ -52,6 +51,7 @@ static void reset_controllers(struct tb_engine *e, const struct tb_event *event)
     memset(&e->mods, 0, sizeof e->mods);
     e->performance = (struct tb_performance){.expression = 1.0F, .breath = -1.0F};
     e->bend = 0.0F;
+    set_pressure(e);
     e->cc_portamento_time = -1;
     e->portamento_off = false;
     tb_engine_pedal(e, event->source, event->channel, false);
@@ -116,8 +116,10 @@ static void controller(struct tb_engine *e, const struct tb_event *event)
 static void set_device(struct tb_engine *e, unsigned id, float value)
 {
     e->device[id] = value;
-    if (id == TB_P_MPE_LOWER || id == TB_P_MPE_UPPER)
+    if (id == TB_P_MPE_LOWER || id == TB_P_MPE_UPPER) {
         memset(e->performance.channel, 0, sizeof e->performance.channel);
+        set_pressure(e);
+    }
     if (id == TB_P_ENGINE_VOICES)
         tb_engine_trim_polyphony(e, (unsigned)value);
     for (unsigned i = 0; i < 2; i++)

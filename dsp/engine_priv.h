@@ -32,6 +32,7 @@ struct voice {
     uint8_t channel, key, velocity;
     uint8_t note; /* transposed, 0..127 */
     bool gliding;
+    bool member; /* came on a member channel of an MPE zone */
     uint32_t source;
     uint64_t order; /* of starting */
     float fade;     /* 0..1: smooth gain, 1 = full */
@@ -101,6 +102,7 @@ struct tb_engine {
     struct tb_lfo lfo;
     struct tb_mod_state mods;
     struct tb_performance performance; /* for neural programs; expression for all */
+    bool touched, was_touched;         /* some voices may have a bend or pressure of their own */
     float bend, volume;
     int8_t cc_portamento_time; /* -1: the patch's */
     bool portamento_off, mono_override, poly_override;
@@ -148,6 +150,7 @@ TB_RT struct tb_program *tb_engine_program(struct tb_engine *e);
 TB_RT bool tb_engine_is_mono(const struct tb_engine *e);
 TB_RT int tb_engine_voice_start(struct tb_engine *e, const struct held *key, float from_note);
 TB_RT void tb_engine_voice_retune(struct tb_engine *e, int v, const struct held *key, bool glide);
+TB_RT void tb_engine_voice_tune(struct tb_engine *e, int v);
 TB_RT void tb_engine_voice_release(struct tb_engine *e, int v);
 TB_RT void tb_engine_voice_fade(struct tb_engine *e, int v, float seconds);
 TB_RT void tb_engine_voice_free(struct tb_engine *e, int v);

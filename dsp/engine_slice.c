@@ -47,7 +47,8 @@ void tb_engine_slot_slice(struct tb_engine *e, struct slot *slot)
     if (!p->pair) /* whose notes have a vibrato each */
         s->pitch += tb_lfo_pitch(&e->lfo, p, &e->mods);
     for (unsigned op = 0; op < TB_N_OPERATORS; op++) {
-        s->amp_mod[op] = p->op[op].ams ? amp * (float)(1U << p->op[op].ams) : 0.0F;
+        s->ams[op] = p->op[op].ams ? (float)(1U << p->op[op].ams) : 0.0F;
+        s->amp_mod[op] = amp * s->ams[op];
         s->on[op] = slot->switches[op];
         s->ratio_mode[op] = p->op[op].fixed ? 0 : UINT32_MAX;
     }
@@ -90,8 +91,7 @@ static void glide(struct tb_engine *e, int v, const struct tb_program *p)
     } else {
         voice->position += distance < 0.0F ? -step : step;
     }
-    float heard = p->glissando ? (float)(int)(voice->position + 0.5F) : voice->position;
-    e->group[v / TB_LANES].octaves[v % TB_LANES] = tb_fm_note_octaves(heard);
+    tb_engine_voice_tune(e, v);
 }
 
 /* Half a cosine, near enough: no corner at either end. */
@@ -149,6 +149,15 @@ static void look_after_voices(struct tb_engine *e)
     }
 }
 
+/* Voices with a bend or pressure of their own follow it and the LFO; once more when it ended. */
+static void tune_touched(struct tb_engine *e)
+{
+    if (e->touched || e->was_touched)
+        for (int v = next_voice(e, -1); v >= 0; v = next_voice(e, v))
+            tb_engine_voice_tune(e, v);
+    e->was_touched = e->touched;
+}
+
 static void aim_group(struct tb_engine *e, struct tb_fm_group *g, int32_t left)
 {
     struct slot *slot = &e->slot[g->slot];
@@ -200,6 +209,7 @@ void tb_engine_slice(struct tb_engine *e)
             controller_of(e->slot[i].program)->begin(e->slot[i].program, &e->performance);
     }
     look_after_voices(e);
+    tune_touched(e);
     tb_engine_retire(e);
     for (int i = 0; i < N_GROUPS; i++)
         if (e->group[i].used)

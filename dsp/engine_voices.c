@@ -173,12 +173,46 @@ unsigned tb_engine_shed(struct tb_engine *e, bool only_released)
     return 1;
 }
 
+/* What the LFO does to a voice that is pressed harder than all: pitch in octaves, and att. */
+static void press(const struct tb_engine *e, const struct voice *voice, const struct tb_program *p,
+                  float *octaves, float *att)
+{
+    const struct tb_performance *touch = &e->performance;
+    const float shared = e->mods.position[TB_MOD_AFTERTOUCH];
+    const float key = touch->key_pressure[voice->key];
+    float own = voice->member ? touch->channel[voice->channel].pressure : 0.0F;
+    own = own > key ? own : key;
+    if (own <= shared)
+        return;
+    struct tb_mod_state mods = e->mods;
+    mods.position[TB_MOD_AFTERTOUCH] = own;
+    *octaves += tb_lfo_pitch(&e->lfo, p, &mods) - tb_lfo_pitch(&e->lfo, p, &e->mods);
+    *att = tb_lfo_amp(&e->lfo, p, &mods) - tb_lfo_amp(&e->lfo, p, &e->mods);
+}
+
+/* Pitch of its key, of a glide, and what is its own alone. Neural notes have their own bend and
+ * pressure in note_control.c. */
+void tb_engine_voice_tune(struct tb_engine *e, int v)
+{
+    const struct voice *voice = &e->voice[v];
+    struct tb_fm_group *g = group_of(e, v);
+    const struct tb_program *p = e->slot[g->slot].program;
+    float octaves = 0.0F, att = 0.0F;
+    if (e->touched && !p->pair) {
+        octaves = voice->member ? e->performance.channel[voice->channel].bend_octaves : 0.0F;
+        press(e, voice, p, &octaves, &att);
+    }
+    const float at = p->glissando ? (float)(int)(voice->position + 0.5F) : voice->position;
+    g->octaves[lane_of(v)] = tb_fm_note_octaves(at) + octaves;
+    g->touch[lane_of(v)] = att;
+}
+
 static void set_pitch(struct tb_engine *e, int v, float from_note)
 {
     struct voice *voice = &e->voice[v];
     voice->gliding = from_note >= 0.0F && from_note != (float)voice->note;
     voice->position = voice->gliding ? from_note : (float)voice->note;
-    group_of(e, v)->octaves[lane_of(v)] = tb_fm_note_octaves(voice->position);
+    tb_engine_voice_tune(e, v);
     if (voice->gliding)
         e->gstate[v / TB_LANES].moving |= 1U << lane_of(v);
 }
@@ -215,6 +249,7 @@ int tb_engine_voice_start(struct tb_engine *e, const struct held *key, float fro
                             .key = key->key,
                             .velocity = key->velocity,
                             .note = transposed(p, key->key),
+                            .member = tb_engine_is_member(e, key->channel),
                             .source = key->source,
                             .order = ++e->order,
                             .fade = 1.0F};
@@ -222,7 +257,7 @@ int tb_engine_voice_start(struct tb_engine *e, const struct held *key, float fro
                               .velocity = voice->velocity,
                               .channel = key->channel,
                               .key = key->key,
-                              .member = tb_engine_is_member(e, key->channel),
+                              .member = voice->member,
                               .follows = key->source == TB_SOURCE_INPUT,
                               .keep_phase = !p->osc_sync};
     if (!p->osc_sync)
@@ -244,6 +279,7 @@ void tb_engine_voice_retune(struct tb_engine *e, int v, const struct held *key, 
     voice->key = key->key;
     voice->source = key->source;
     voice->channel = key->channel;
+    voice->member = tb_engine_is_member(e, key->channel);
     voice->velocity = key->velocity;
     voice->note = transposed(tb_engine_program(e), key->key);
     set_pitch(e, v, from);

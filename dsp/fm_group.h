@@ -36,11 +36,12 @@ struct tb_fm_group {
     int32_t rising[TB_EG_ROWS][TB_LANES];  /* all ones where x is u, else 0 */
     float trim[TB_N_OPERATORS][TB_LANES];  /* att, fades out an edit's jump */
     float ratio[TB_N_OPERATORS][TB_LANES]; /* of the key's frequency, or Hz where fixed */
-    float octaves[TB_LANES];               /* log2 of the key's frequency, glide included */
-    float gain_target[TB_LANES];           /* of the voice's output at the end of the slice */
-    int32_t advance[TB_LANES];             /* frames the lane goes on at the next aim */
-    float loud[TB_LANES];                  /* loudest carrier, as amp; written by aim */
-    uint32_t any_rising;                   /* bit per row: some lane rises */
+    float octaves[TB_LANES]; /* log2 of the key's frequency; glide and bend of its own included */
+    float touch[TB_LANES];   /* att a unit of slice->ams, of pressure of its own */
+    float gain_target[TB_LANES]; /* of the voice's output at the end of the slice */
+    int32_t advance[TB_LANES];   /* frames the lane goes on at the next aim */
+    float loud[TB_LANES];        /* loudest carrier, as amp; written by aim */
+    uint32_t any_rising;         /* bit per row: some lane rises */
 
     float length[TB_EG_ROWS][TB_LANES]; /* rest of struct tb_eg, for the slow path only */
     uint8_t stage[TB_EG_ROWS][TB_LANES];
@@ -61,6 +62,7 @@ struct tb_fm_slice {
     float turns_per_hz;                  /* 2^32 / sample rate */
     float inc_max;                       /* Nyquist limit in phase units */
     float amp_mod[TB_N_OPERATORS];       /* att added by LFO and controllers */
+    float ams[TB_N_OPERATORS];           /* units of amplitude sensitivity: 0, 2, 4, 8 */
     float on[TB_N_OPERATORS];            /* 0..1 operator switch */
     uint32_t ratio_mode[TB_N_OPERATORS]; /* all ones: follows the key; 0: fixed */
     float carrier_att;                   /* att of every carrier, by their number */

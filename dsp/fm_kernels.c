@@ -420,6 +420,7 @@ INLINE void aim_lanes(struct tb_fm_group *g, const struct tb_fm_slice *s, unsign
         const int carrier = (int)(s->carriers >> op & 1U);
         vf trim = load_f(&g->trim[op][at]);
         vf att = row_att(g, op, at) + trim + (s->amp_mod[op] + (carrier ? s->carrier_att : 0.0F));
+        att += load_f(&g->touch[at]) * s->ams[op];
         store_f(&g->trim[op][at], trim * s->trim_decay);
         vi heard = att < (float)TB_ATT_SILENT;
         vf amp = exp2_v(2.0F - least(att, splat(TB_ATT_SILENT)) * (1.0F / 256.0F)) * s->on[op];

@@ -72,7 +72,7 @@ void tb_fm_lane_clear(struct tb_fm_group *g, unsigned lane)
         g->ratio[op][lane] = 0.0F;
     }
     g->fb1[lane] = g->fb2[lane] = g->gain[lane] = g->gain_inc[lane] = g->gain_target[lane] = 0.0F;
-    g->octaves[lane] = g->loud[lane] = 0.0F;
+    g->octaves[lane] = g->touch[lane] = g->loud[lane] = 0.0F;
     g->advance[lane] = 0;
 }
 
@@ -231,6 +231,7 @@ void tb_fm_lane_copy(struct tb_fm_group *to, unsigned t, const struct tb_fm_grou
     to->gain_inc[t] = from->gain_inc[f];
     to->gain_target[t] = from->gain_target[f];
     to->octaves[t] = from->octaves[f];
+    to->touch[t] = from->touch[f];
     to->loud[t] = from->loud[f];
     to->advance[t] = from->advance[f];
 }
