@@ -21,7 +21,8 @@ void tb_neural_start(struct tb_neural *n, unsigned i, bool instant)
     n->n_fresh += instant && !v->fresh;
     v->fresh = instant;
     v->primed = v->stretched = false;
-    v->f0_hz = v->f0_inc = v->gain = v->gain_inc = 0.0F;
+    v->f0_hz = v->f0_inc = 0.0;
+    v->gain = v->gain_inc = 0.0F;
     memset(v->from, 0, sizeof v->from);
     memset(v->to, 0, sizeof v->to);
     memset(v->raw, 0, sizeof v->raw);
@@ -56,9 +57,9 @@ void tb_neural_aim(struct tb_neural *n, unsigned i, const struct tb_neural_aim *
     struct tb_neural_voice *v = &n->voice[i];
     const float per_sample = 1.0F / (float)left;
     v->aim = *aim;
-    if (v->f0_hz <= 0.0F)
-        v->f0_hz = aim->f0_hz;
-    v->f0_inc = (aim->f0_hz - v->f0_hz) * per_sample;
+    if (v->f0_hz <= 0.0)
+        v->f0_hz = (double)aim->f0_hz;
+    v->f0_inc = ((double)aim->f0_hz - v->f0_hz) / (double)left;
     v->gain_inc = (aim->gain - v->gain) * per_sample;
 }
 

@@ -51,8 +51,8 @@ void tb_frame_weights(enum tb_interpolation kind, float first, float hop, float 
     }
 }
 
-void tb_pitch_ramp(float from_cps, float to_cps, const float *weight, float *cps, size_t n)
+void tb_pitch_ramp(double from_cps, double to_cps, const float *weight, float *cps, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        cps[i] = from_cps + weight[i] * (to_cps - from_cps);
+        cps[i] = (float)(from_cps + (double)weight[i] * (to_cps - from_cps));
 }

@@ -37,7 +37,7 @@ TB_RT void tb_frame_weights(enum tb_interpolation kind, float first, float hop, 
                             size_t n);
 
 /* RT. Pitch between two frames in cycles a sample: cps[n] is what is played, to the last bit. */
-TB_RT void tb_pitch_ramp(float from_cps, float to_cps, const float *weight, float *cps, size_t n);
+TB_RT void tb_pitch_ramp(double from_cps, double to_cps, const float *weight, float *cps, size_t n);
 
 /* RT. What a phase of 2^64 a turn goes on by in a sample of cps; held just below half a turn, so
  * that it fits a signed number, which is what processors convert to quickly. cps >= 0. */

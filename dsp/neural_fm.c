@@ -24,6 +24,7 @@ static void clear_lane(struct tb_fm_group *g, unsigned lane)
 void tb_neural_fm_clear(struct tb_neural *n, unsigned v)
 {
     const unsigned lane = v % TB_LANES;
+    memset(n->voice[v].rest, 0, sizeof n->voice[v].rest);
     struct tb_fm_group *groups[] = {&n->group[v / TB_LANES], &n->old_group[v / TB_LANES]};
     for (unsigned i = 0; i < 2; i++) {
         clear_lane(groups[i], lane);
@@ -66,18 +67,31 @@ static void reroute(struct tb_neural *n)
     n->routing_fade = 0.0F;
 }
 
+/* Operators go through a slice in equal steps: as far as the ramp of the pitch goes, and what whole
+ * steps leave over is made up for in the next slice, so that no phase drifts. */
+static void step_operators(const struct tb_neural *n, struct tb_neural_voice *v, uint32_t left)
+{
+    const double most = (double)STEEPEST_CPS * 0x1p32, per_sample = 1.0 / (double)left;
+    const float cps =
+        (float)((v->f0_hz + 0.5 * v->f0_inc * (double)(left - 1)) / (double)n->rate_hz);
+    const double base = (double)(cps > 0.0F ? cps : 0.0F) * 0x1p32;
+    for (unsigned op = 0; op < n->n_operators; op++) {
+        double inc = (double)n->ratio[op] * base;
+        inc = (inc < most ? inc : most) + v->rest[op] * per_sample;
+        v->inc[op] = (uint32_t)inc;
+        v->rest[op] = (inc - (double)v->inc[op]) * (double)left;
+    }
+}
+
 static void aim_lane(struct tb_neural *n, struct tb_fm_group *g, unsigned i, float weight,
                      uint32_t left)
 {
     const struct tb_neural_voice *v = &n->voice[i];
     const unsigned lane = i % TB_LANES;
     const float per_sample = 1.0F / (float)left;
-    const float hz = v->aim.f0_hz * (4294967296.0F / n->rate_hz);
-    const float most = STEEPEST_CPS * 4294967296.0F;
     for (unsigned op = 0; op < n->n_operators; op++) {
-        const float inc = n->ratio[op] * hz;
         const float level = v->from[op] + weight * (v->to[op] - v->from[op]);
-        g->inc[op][lane] = (uint32_t)(inc < most ? inc : most);
+        g->inc[op][lane] = v->inc[op];
         g->amp_inc[op][lane] = (level - g->amp[op][lane]) * per_sample;
     }
     const float gain = v->aim.gain * n->fm_gain / n->max_level;
@@ -111,6 +125,8 @@ void tb_neural_fm_slice(struct tb_neural *n, uint32_t left, bool whole)
         smooth(n);
         reroute(n);
     }
+    for (unsigned i = 0; i < n->n_used; i++)
+        step_operators(n, &n->voice[n->list[i]], left);
     aim_groups(n, n->group, left);
     if (n->routing_fade < 1.0F)
         aim_groups(n, n->old_group, left);

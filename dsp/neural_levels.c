@@ -62,7 +62,7 @@ static void apply_tables(struct tb_neural *n, struct tb_neural_voice *v, const f
     override(n, attention);
     for (unsigned k = 0; k < n->n_tables; k++)
         attention[k] *= n->bend.harmonic_gain;
-    const float highest = v->f0_hz > v->aim.f0_hz ? v->f0_hz : v->aim.f0_hz;
+    const float here = (float)v->f0_hz, highest = here > v->aim.f0_hz ? here : v->aim.f0_hz;
     tb_wavetable_frame(&v->wave, attention, TB_WAVETABLE_MARGIN * highest / n->rate_hz);
 }
 

@@ -43,8 +43,11 @@ struct tb_neural_voice {
     bool decoding; /* in the frame that is being decoded, though it may be over already */
     bool stretched;
     struct tb_neural_aim aim;
-    float f0_hz, f0_inc, gain, gain_inc;            /* now, and per sample */
+    double f0_hz, f0_inc;                           /* now, and per sample */
+    float gain, gain_inc;                           /* likewise */
     float from[TB_N_OPERATORS], to[TB_N_OPERATORS]; /* operators' levels of two frames */
+    uint32_t inc[TB_N_OPERATORS];                   /* operators' steps, 2^32 a turn */
+    double rest[TB_N_OPERATORS];                    /* of a slice, that steps left over */
     float raw[NEURAL_RAW];                          /* what the network said last, heads apart */
     struct tb_hpn hpn;
     struct tb_wavetable wave;

@@ -15,7 +15,7 @@ static void render_stretched(struct tb_neural *n, struct tb_neural_voice *v, con
 {
     struct tb_partials_job job = {
         .phase = v->partial, .weight = weight, .amp = v->hpn.amp, .step = v->hpn.step, .n = count};
-    const float cps = (v->f0_hz + 0.5F * v->f0_inc * (float)count) / n->rate_hz;
+    const float cps = (float)(v->f0_hz + 0.5 * v->f0_inc * (double)count) / n->rate_hz;
     uint32_t inc[TB_SYNTH_MAX_HARMONICS] = {0};
     while (job.n_partials < n->n_harmonics && n->power[job.n_partials] * cps < v->hpn.limit_cps) {
         inc[job.n_partials] = (uint32_t)(n->power[job.n_partials] * cps * 4294967296.0F);
@@ -39,8 +39,9 @@ static void render_voice(struct tb_neural *n, struct tb_neural_voice *v, const f
                          float *out, uint32_t count)
 {
     float f0_cps[TB_SLICE], sound[TB_SLICE] = {0};
+    const double from = v->f0_hz / (double)n->rate_hz, inc = v->f0_inc / (double)n->rate_hz;
     for (uint32_t i = 0; i < count; i++)
-        f0_cps[i] = (v->f0_hz + v->f0_inc * (float)i) / n->rate_hz;
+        f0_cps[i] = (float)(from + inc * (double)i);
     if (n->family == TB_FAMILY_WAVETABLE) {
         tb_wavetable_render(&v->wave, f0_cps, weight, sound, count);
     } else {
@@ -61,7 +62,7 @@ static void advance_voices(struct tb_neural *n, uint32_t count)
 {
     for (unsigned i = 0; i < n->n_used; i++) {
         struct tb_neural_voice *v = &n->voice[n->list[i]];
-        v->f0_hz += v->f0_inc * (float)count;
+        v->f0_hz += v->f0_inc * (double)count;
         v->gain += v->gain_inc * (float)count;
     }
 }
@@ -80,6 +81,7 @@ static void render_voices(struct tb_neural *n, float *out, uint32_t count)
     if (tb_neural_is_fm(n)) { /* its frames end with slices, see tb_neural_fm_slice */
         if (n->n_used > 0)
             tb_neural_fm_render(n, out, count);
+        advance_voices(n, count);
         n->pos += (float)count;
         return;
     }

@@ -217,11 +217,11 @@ static size_t lead_of(enum tb_interpolation kind, size_t hop)
     return kind == TB_INTERPOLATE_LINEAR_CENTRE ? hop / 2 : 0;
 }
 
-static float cps_at(const struct pass *s, long t)
+static double cps_at(const struct pass *s, long t)
 {
     const long last = (long)s->c->n - 1;
     const float hz = s->c->f0_hz[t < 0 ? 0 : t > last ? last : t];
-    return hz > 0 ? hz / s->p->rate_hz : 0;
+    return hz > 0 ? (double)hz / (double)s->p->rate_hz : 0;
 }
 
 static void pitch_curve(struct pass *s)
@@ -231,7 +231,7 @@ static void pitch_curve(struct pass *s)
     const size_t lead = lead_of(kind, hop);
     tb_frame_weights(kind, 0, (float)hop, s->weight, hop);
     for (size_t i = 0; i < lead && i < samples; i++)
-        s->f0_cps[i] = cps_at(s, 0);
+        s->f0_cps[i] = (float)cps_at(s, 0);
     long t = 0;
     for (size_t at = lead; at < samples; at += hop, t++)
         tb_pitch_ramp(cps_at(s, t), cps_at(s, t + 1), s->weight, s->f0_cps + at,
@@ -243,7 +243,7 @@ static void push_frame(struct pass *s, size_t t)
 {
     struct tb_player *p = s->p;
     const float *raw = s->raw + t * p->n_controls;
-    const float here = cps_at(s, (long)t), last = cps_at(s, (long)t - 1);
+    const float here = (float)cps_at(s, (long)t), last = (float)cps_at(s, (long)t - 1);
     if (p->meta.family == TB_MODEL_HPN) {
         tb_hpn_levels(&p->hpn, &p->curve, raw, here, NULL, s->levels[0]);
         tb_hpn_frame(&p->hpn, s->levels[0]);

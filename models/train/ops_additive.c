@@ -37,9 +37,9 @@ static void sum(const struct tb_grid *grid, struct tb_pitch *pitch)
     }
 }
 
-static float cps_of(const struct tb_grid *grid, tb_real f0_hz)
+static double cps_of(const struct tb_grid *grid, tb_real f0_hz)
 {
-    return f0_hz > 0 ? (float)f0_hz / (float)grid->rate_hz : 0;
+    return f0_hz > 0 ? (double)f0_hz / (double)grid->rate_hz : 0;
 }
 
 struct tb_pitch tb_pitch_from_f0(struct tb_tape *tape, const struct tb_grid *grid,
@@ -70,7 +70,8 @@ void tb_nyquist_mask(const struct tb_grid *grid, const tb_real *f0_hz, size_t ha
 {
     for (size_t r = 0; r < grid->clips * grid->frames; r++)
         for (size_t k = 0; k < harmonics; k++)
-            mask[r * harmonics + k] = cps_of(grid, f0_hz[r]) * (float)(k + 1) < LIMIT_CPS ? 1 : 0;
+            mask[r * harmonics + k] =
+                (float)cps_of(grid, f0_hz[r]) * (float)(k + 1) < LIMIT_CPS ? 1 : 0;
 }
 
 /* ---- harmonic bank */
