@@ -164,7 +164,7 @@ static void students_learn(void **state)
     const struct tb_step step = {&batch, tb_distill_objective, d, true, 0, NULL};
     const struct tb_adamw adamw = {1e-2, 0.9, 0.999, 1e-8, 0, 3};
     double first = 0, loss = 0;
-    for (uint64_t i = 1; i <= 100; i++) {
+    for (uint64_t i = 1; i <= 160; i++) {
         assert_int_equal(tb_stepper_run(stepper, &step, &loss, &err), TB_OK);
         first = i == 1 ? loss : first;
         (void)tb_adamw_step(student, &adamw, tb_stepper_gradients(stepper), i);
