@@ -121,7 +121,7 @@ static void voice_telemetry(const struct tb_engine *e, int v, struct tb_frame *f
         frame->pitch_semitones = 12.0F * slot->slice.pitch;
         return;
     }
-    float full = tb_exp2f((float)TB_ATT_FULL / 256.0F - 2.0F);
+    float full = tb_exp2f((float)TB_ATT_FULL / 256.0F - 2.0F - TB_SIN_LEAD_LOG2);
     float carrier = tb_exp2f((float)tb_fm_carrier_att(tb_algorithm_carriers(a)) / 256.0F);
     for (unsigned op = 0; op < TB_N_OPERATORS; op++) {
         float level = g->amp[op][lane] * full * ((a->carriers >> op & 1U) ? carrier : 1.0F);

@@ -26,6 +26,16 @@
 #define TB_SIN_S3 25.8898957177F
 #define TB_SIN_S4 12.2333009577F
 
+/* sin(2 pi x) = LEAD x (w q + E), q = y^2 + C w + D, y = w^2 + B, w = A - x^2, x in [-0.5, 0.5];
+ * error 9.5e-8 before rounding, 8.2e-7 with it where products are fused. */
+#define TB_SIN_A 0.671575487F
+#define TB_SIN_B 0.865234315F
+#define TB_SIN_C 0.134053811F
+#define TB_SIN_D -0.918183744F
+#define TB_SIN_E -0.095316574F
+#define TB_SIN_LEAD 12.2712622F
+#define TB_SIN_LEAD_LOG2 3.6172117F
+
 /* Any thread. 2^x; x is limited to -126..126. */
 TB_RT static inline float tb_exp2f(float x)
 {

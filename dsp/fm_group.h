@@ -23,11 +23,12 @@ enum {
 struct tb_fm_group {
     _Alignas(TB_CACHE_LINE) uint32_t phase[TB_N_OPERATORS][TB_LANES]; /* turns / 2^32 */
     uint32_t inc[TB_N_OPERATORS][TB_LANES];                           /* per frame */
-    float amp[TB_N_OPERATORS][TB_LANES];      /* cycles of phase when modulating */
+    float amp[TB_N_OPERATORS][TB_LANES];      /* TB_SIN_LEAD times cycles when modulating */
     float amp_inc[TB_N_OPERATORS][TB_LANES];  /* per frame */
     float fb1[TB_LANES], fb2[TB_LANES];       /* last two outputs of the feedback operator */
     float gain[TB_LANES], gain_inc[TB_LANES]; /* of the voice's output */
     float feedback, feedback_inc;             /* cycles a cycle, half for each of fb1, fb2 */
+    uint32_t beat;                            /* frames since the slice began */
 
     _Alignas(TB_CACHE_LINE) float x0[TB_EG_ROWS][TB_LANES]; /* struct tb_eg, by lanes */
     float step[TB_EG_ROWS][TB_LANES];

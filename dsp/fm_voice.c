@@ -7,7 +7,7 @@
 #define LOG2_A4 8.78135971F /* 440 Hz */
 
 /* amp of att 3900, where a falling voice is given up: -91 dB below full level. */
-#define AMP_OVER 1.0e-4F
+#define AMP_OVER (1.0e-4F * TB_SIN_LEAD)
 
 float tb_fm_note_octaves(float note)
 {
@@ -82,7 +82,9 @@ static float amp_of(float att, unsigned op, const struct tb_program *p)
     const struct tb_algorithm *a = &tb_algorithms[p->algorithm];
     if (a->carriers >> op & 1U)
         att += (float)tb_fm_carrier_att(tb_algorithm_carriers(a));
-    return p->on[op] && att < (float)TB_ATT_SILENT ? tb_exp2f(2.0F - att / 256.0F) : 0.0F;
+    return p->on[op] && att < (float)TB_ATT_SILENT
+               ? tb_exp2f(TB_SIN_LEAD_LOG2 + 2.0F - att / 256.0F)
+               : 0.0F;
 }
 
 /* Level, rate scaling and frequency of one operator for a note. */

@@ -90,7 +90,7 @@ static void aim_lane(struct tb_neural *n, struct tb_fm_group *g, unsigned i, flo
     const unsigned lane = i % TB_LANES;
     const float per_sample = 1.0F / (float)left;
     for (unsigned op = 0; op < n->n_operators; op++) {
-        const float level = v->from[op] + weight * (v->to[op] - v->from[op]);
+        const float level = TB_SIN_LEAD * (v->from[op] + weight * (v->to[op] - v->from[op]));
         g->inc[op][lane] = v->inc[op];
         g->amp_inc[op][lane] = (level - g->amp[op][lane]) * per_sample;
     }
@@ -112,6 +112,7 @@ static void aim_groups(struct tb_neural *n, struct tb_fm_group *groups, uint32_t
         for (uint32_t m = g->used; m; m &= m - 1)
             aim_lane(n, g, i * TB_LANES + (unsigned)__builtin_ctz(m), weight, left);
         g->feedback_inc = (feedback - g->feedback) / (float)left;
+        g->beat = TB_SLICE - left;
     }
 }
 
