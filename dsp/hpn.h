@@ -11,8 +11,8 @@ struct tb_hpn {
     uint64_t phase; /* 2^64 = one turn */
     unsigned n_harmonics;
     float limit_cps;
-    float amp[TB_SYNTH_MAX_HARMONICS];  /* at the last frame */
-    float step[TB_SYNTH_MAX_HARMONICS]; /* to the next */
+    float amp[TB_SYNTH_LEVELS];  /* at the last frame; 0 behind the last harmonic */
+    float step[TB_SYNTH_LEVELS]; /* to the next; likewise */
 };
 
 /* What a player may do to the harmonics; all 0 leaves the model alone. */

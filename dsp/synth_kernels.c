@@ -18,7 +18,15 @@ TB_INLINE tb_vf sine(tb_vi phase)
     return x * (1.0f - z) * q;
 }
 
-enum { MAX_VECTORS = 4 };
+/* Unrolled, these loops would keep more than there are registers. */
+#if defined(__clang__)
+#define ROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define ROLLED _Pragma("GCC unroll 1")
+#endif
+
+enum { MAX_VECTORS = 4, PAIR = 2, REACH = 8, BLOCK = 2 * REACH + 1 };
+_Static_assert(TB_SYNTH_LEVELS % BLOCK == 0 && TB_SYNTH_LEVELS >= TB_SYNTH_MAX_HARMONICS, "");
 
 /* Phases wrap, which only unsigned numbers may. */
 TB_INLINE tb_vi turned(tb_vi phase, tb_vi step)
@@ -26,56 +34,121 @@ TB_INLINE tb_vi turned(tb_vi phase, tb_vi step)
     return (tb_vi)((tb_vu)phase + (tb_vu)step);
 }
 
-/* Harmonics of `vectors` vectors from sample `at`; the phase of harmonic k is k times the first's,
- * so it is exact however long the note is. */
-TB_INLINE void bank_part(const struct tb_bank_job *job, float *out, unsigned at,
-                         const unsigned vectors)
+TB_INLINE tb_vi times(tb_vi phase, unsigned k)
 {
-    tb_vi step[MAX_VECTORS], phase[MAX_VECTORS];
-    tb_vf sum[MAX_VECTORS], weight[MAX_VECTORS], f0[MAX_VECTORS];
-    TB_UNROLL
-    for (unsigned v = 0; v < vectors; v++) {
-        memcpy(&step[v], job->phase + at + v * TB_VLANES, sizeof step[v]);
-        phase[v] = step[v];
-        sum[v] = (tb_vf){0};
-        weight[v] = tb_vload(job->weight + at + v * TB_VLANES);
-        f0[v] = tb_vload(job->f0_cps + at + v * TB_VLANES);
+    return (tb_vi)((tb_vu)phase * k);
+}
+
+TB_INLINE tb_vf cosine(tb_vi phase)
+{
+    return sine(turned(phase, (tb_vi){0} + (1 << 30)));
+}
+
+/* Some vectors of samples, and sine and cosine of 1 to REACH times their phase. */
+struct bank_part {
+    tb_vi phase[PAIR];
+    tb_vf weight[PAIR], f0[PAIR], sum[PAIR];
+    tb_vf s[REACH][PAIR], c[REACH][PAIR];
+};
+
+/* Half of the turns are polynomials, the others those of one sum of angles. */
+TB_INLINE void turn_part(struct bank_part *p)
+{
+    enum { HALF = REACH / 2 };
+    ROLLED
+    for (unsigned j = 0; j < HALF; j++) {
+        TB_UNROLL
+        for (unsigned v = 0; v < PAIR; v++) {
+            p->s[j][v] = sine(times(p->phase[v], j + 1));
+            p->c[j][v] = cosine(times(p->phase[v], j + 1));
+        }
     }
+    ROLLED
+    for (unsigned j = 0; j < HALF; j++) {
+        TB_UNROLL
+        for (unsigned v = 0; v < PAIR; v++) {
+            const tb_vf s = p->s[HALF - 1][v], c = p->c[HALF - 1][v];
+            p->s[HALF + j][v] = s * p->c[j][v] + c * p->s[j][v];
+            p->c[HALF + j][v] = c * p->c[j][v] - s * p->s[j][v];
+        }
+    }
+}
+
+TB_INLINE tb_vf level_of(const struct tb_bank_job *l, unsigned k, tb_vf weight, tb_vf f0,
+                         const bool safe)
+{
+    const tb_vf level = l->amp[k] + l->step[k] * weight;
+    if (safe)
+        return level;
+    const tb_vi below = f0 * (float)(k + 1) < l->limit_cps;
+    return (tb_vf)((tb_vi)level & below);
+}
+
+/* BLOCK harmonics around number k + REACH, at most `heard` of them: with the angle of the middle
+ * one, sin(m + j) + sin(m - j) = 2 sin m cos j and so on, so that only the middle one is a
+ * polynomial. What is left out has level 0, so a sample is the same whatever is. */
+TB_INLINE void bank_block(struct bank_part *p, const struct tb_bank_job *l, unsigned k,
+                          unsigned heard, const bool safe)
+{
+    tb_vf even[PAIR], odd[PAIR];
+    const unsigned middle = k + REACH;
+    TB_UNROLL
+    for (unsigned v = 0; v < PAIR; v++) {
+        even[v] = level_of(l, middle, p->weight[v], p->f0[v], safe);
+        odd[v] = (tb_vf){0};
+    }
+    ROLLED
+    for (unsigned j = heard < REACH ? REACH - heard : 0; j < REACH; j++) {
+        TB_UNROLL
+        for (unsigned v = 0; v < PAIR; v++) {
+            const tb_vf up = level_of(l, middle + j + 1, p->weight[v], p->f0[v], safe);
+            const tb_vf down = level_of(l, middle - j - 1, p->weight[v], p->f0[v], safe);
+            even[v] += (up + down) * p->c[j][v];
+            odd[v] += (up - down) * p->s[j][v];
+        }
+    }
+    TB_UNROLL
+    for (unsigned v = 0; v < PAIR; v++) {
+        const tb_vi at = times(p->phase[v], middle + 1);
+        p->sum[v] += sine(at) * even[v];
+        p->sum[v] += cosine(at) * odd[v];
+    }
+}
+
+/* Two vectors from sample `at`; phases are multiples of the first's, so they
+ * are exact however long the note is. */
+TB_INLINE void bank_part(const struct tb_bank_job *job, struct bank_part *p, float *out,
+                         unsigned at)
+{
+    TB_UNROLL
+    for (unsigned v = 0; v < PAIR; v++) {
+        memcpy(&p->phase[v], job->phase + at + v * TB_VLANES, sizeof p->phase[v]);
+        p->weight[v] = tb_vload(job->weight + at + v * TB_VLANES);
+        p->f0[v] = tb_vload(job->f0_cps + at + v * TB_VLANES);
+        p->sum[v] = (tb_vf){0};
+    }
+    turn_part(p);
     unsigned k = 0;
-    for (; k < job->n_safe; k++) {
-        TB_UNROLL
-        for (unsigned v = 0; v < vectors; v++) {
-            sum[v] += sine(phase[v]) * (job->amp[k] + job->step[k] * weight[v]);
-            phase[v] = turned(phase[v], step[v]);
-        }
-    }
-    for (; k < job->n_harmonics; k++) {
-        TB_UNROLL
-        for (unsigned v = 0; v < vectors; v++) {
-            const tb_vi below = f0[v] * (float)(k + 1) < job->limit_cps;
-            const tb_vf level = job->amp[k] + job->step[k] * weight[v];
-            sum[v] += sine(phase[v]) * (tb_vf)((tb_vi)level & below);
-            phase[v] = turned(phase[v], step[v]);
-        }
-    }
+    for (; k + BLOCK <= job->n_safe; k += BLOCK)
+        bank_block(p, job, k, BLOCK, true);
+    for (; k < job->n_harmonics; k += BLOCK)
+        bank_block(p, job, k, job->n_harmonics - k, false);
     TB_UNROLL
-    for (unsigned v = 0; v < vectors; v++) {
+    for (unsigned v = 0; v < PAIR; v++) {
         const unsigned first = at + v * TB_VLANES;
         if (first + TB_VLANES <= job->n)
-            tb_vstore(out + first, tb_vload(out + first) + sum[v]);
+            tb_vstore(out + first, tb_vload(out + first) + p->sum[v]);
         else if (first < job->n)
-            tb_vstore_part(out + first, tb_vload_part(out + first, job->n - first) + sum[v],
+            tb_vstore_part(out + first, tb_vload_part(out + first, job->n - first) + p->sum[v],
                            job->n - first);
     }
 }
 
 static void bank(const struct tb_bank_job *job, float *out)
 {
-    unsigned at = 0;
-    for (; at + 3 * TB_VLANES < job->n; at += 4 * TB_VLANES)
-        bank_part(job, out, at, 4);
-    for (; at < job->n; at += TB_VLANES)
-        bank_part(job, out, at, 1);
+    struct bank_part p;
+    for (unsigned at = 0; at < job->n; at += PAIR * TB_VLANES)
+        bank_part(job, &p, out, at);
 }
 
 /* Four vectors of outputs stay in registers while the inputs go by. */

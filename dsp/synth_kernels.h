@@ -8,7 +8,8 @@
 /* Inner loops of the neural synthesisers, once per processor variant. All pointers may be of any
  * alignment unless said otherwise. */
 
-enum { TB_SYNTH_CHUNK = 64, TB_SYNTH_MAX_HARMONICS = 128 };
+/* The bank takes harmonics by 17; levels have room for the last ones. */
+enum { TB_SYNTH_CHUNK = 64, TB_SYNTH_MAX_HARMONICS = 128, TB_SYNTH_LEVELS = 8 * 17 };
 
 /* Complex numbers of a transform, real and imaginary parts apart. */
 struct tb_split {
@@ -19,8 +20,8 @@ struct tb_bank_job {
     const uint32_t *phase;   /* [TB_SYNTH_CHUNK] of the fundamental, 2^32 = one turn */
     const float *f0_cps;     /* [TB_SYNTH_CHUNK] */
     const float *weight;     /* [TB_SYNTH_CHUNK] how far from one frame to the next, 0..1 */
-    const float *amp, *step; /* [n_harmonics] level at weight 0, and what weight 1 adds */
-    unsigned n_harmonics;
+    const float *amp, *step; /* [TB_SYNTH_LEVELS] level at weight 0, and what weight 1 adds */
+    unsigned n_harmonics;    /* those behind are above the limit or have level 0 */
     unsigned n_safe; /* the first n_safe are below limit at every sample */
     float limit_cps; /* a harmonic at or above it is silent at that sample */
     unsigned n;      /* samples, up to TB_SYNTH_CHUNK */
