@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 enum { RENDER_TIMEOUT_S = 300, MAX_NOTES = 20000, MAX_CASE_SECONDS = 60 };
+enum { BENCH_SECONDS = 1800 };
 
 /* "patch": uuid becomes the whole "values"; its models are the render's unless others are given. */
 static enum tb_status resolve_patch(struct tb_store *store, json_t *spec,
@@ -180,6 +181,49 @@ static enum tb_status check_situation(struct tb_web *web, struct tb_error *err)
     return tb_bench_allowed(&now, err);
 }
 
+/* One name of "models": a uuid, or null for plain FM. */
+static enum tb_status open_bench_model(struct tb_web *web, struct tb_store *store,
+                                       const json_t *name, int *fd, struct tb_error *err)
+{
+    struct tb_model model;
+    *fd = -1;
+    if (json_is_null(name))
+        return TB_OK;
+    if (!json_is_string(name) || json_string_length(name) >= TB_UUID)
+        return tb_fail(err, TB_EINVAL, "models: each is a uuid, or null for plain FM");
+    enum tb_status status = tb_model_read(store, json_string_value(name), &model, err);
+    if (status == TB_OK)
+        *fd = tb_models_open(web, &model, err);
+    return status == TB_OK && *fd < 0 ? err->status : status;
+}
+
+/* "models" of a benchmark, taken out of its specification; plain FM without it. */
+static enum tb_status take_bench_models(struct tb_web *web, json_t *spec,
+                                        struct tb_bench_models *models, struct tb_error *err)
+{
+    json_t *list = json_incref(json_object_get(spec, "models"));
+    *models = (struct tb_bench_models){.n = 1, .fd = {-1}};
+    if (!list)
+        return TB_OK;
+    (void)json_object_del(spec, "models");
+    models->n = 0;
+    enum tb_status status = TB_OK;
+    struct tb_store *store = NULL;
+    if (json_array_size(list) < 1 || json_array_size(list) > TB_BENCH_MAX_MODELS)
+        status = tb_fail(err, TB_EINVAL, "models: not a list of 1 to %d", TB_BENCH_MAX_MODELS);
+    if (status == TB_OK) {
+        store = tb_store_open(web->config.state_dir, TB_STORE_READ, NULL, err);
+        status = store ? TB_OK : err->status;
+    }
+    for (size_t i = 0; i < json_array_size(list) && status == TB_OK; i++) {
+        status = open_bench_model(web, store, json_array_get(list, i), &models->fd[i], err);
+        models->n += status == TB_OK;
+    }
+    tb_store_close(store);
+    json_decref(list);
+    return status;
+}
+
 static json_t *state_json(const struct tb_bench_state *bench)
 {
     return json_pack("{s:I, s:s, s:f, s:s, s:n}", "id", (json_int_t)bench->id, "state",
@@ -189,6 +233,7 @@ static json_t *state_json(const struct tb_bench_state *bench)
 void tb_api_bench_start(struct tb_request *request)
 {
     struct tb_bench_spec spec;
+    struct tb_bench_models models = {0};
     struct tb_error err;
     bool force = false;
     int64_t id = 0;
@@ -196,11 +241,17 @@ void tb_api_bench_start(struct tb_request *request)
     (void)json_object_del(request->json, "force");
     tb_bench_default(&spec);
     if (status == TB_OK)
+        status = take_bench_models(request->web, request->json, &models, &err);
+    if (status == TB_OK)
         status = tb_bench_from_json(request->json, &spec, &err);
+    if (status == TB_OK && tb_bench_seconds(&spec) * (double)models.n > BENCH_SECONDS)
+        status = tb_fail(&err, TB_EINVAL, "models: %.0f s altogether, more than %d",
+                         tb_bench_seconds(&spec) * (double)models.n, BENCH_SECONDS);
     if (status == TB_OK && !force)
         status = check_situation(request->web, &err);
     if (status == TB_OK)
-        status = tb_bench_begin(request->web->jobs, request->json, &id, &err);
+        status = tb_bench_begin(request->web->jobs, request->json, &models, &id, &err);
+    tb_bench_models_close(&models);
     if (status != TB_OK) {
         tb_answer_error(request, &err);
         return;

@@ -151,6 +151,11 @@ static double percentile_us(const struct tb_bench_case *c, double p)
     return (double)c->times_ns[i > 0 ? i - 1 : 0] * 1e-3;
 }
 
+static json_t *name_of(const struct tb_model_file *model)
+{
+    return model ? json_string(model->meta.name) : json_null();
+}
+
 static json_t *describe(struct tb_bench_case *c, const char *mode, enum scenario scenario)
 {
     if (c->n == 0)
@@ -179,6 +184,7 @@ static json_t *describe(struct tb_bench_case *c, const char *mode, enum scenario
         paced ? json_boolean(c->realtime) : json_null(), "temperature_c", temperature);
     (void)json_object_update(result, more);
     json_decref(more);
+    (void)json_object_set_new(result, "model", name_of(c->spec->model));
     return result;
 }
 
@@ -284,7 +290,7 @@ static json_t *model_json(const struct tb_model_file *model)
 
 static bool same_place(const json_t *a, const json_t *b)
 {
-    static const char *const keys[] = {"mode", "block", "rate_hz"};
+    static const char *const keys[] = {"model", "mode", "block", "rate_hz"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (!json_equal(json_object_get(a, keys[i]), json_object_get(b, keys[i])))
             return false;
@@ -297,10 +303,10 @@ static json_t *line_of(json_t *list, const json_t *result)
     for (size_t i = 0; i < json_array_size(list); i++)
         if (same_place(json_array_get(list, i), result))
             return json_array_get(list, i);
-    (void)json_array_append_new(list, json_pack("{s:O,s:O,s:O,s:i}", "mode",
-                                                json_object_get(result, "mode"), "block",
-                                                json_object_get(result, "block"), "rate_hz",
-                                                json_object_get(result, "rate_hz"), "voices", 0));
+    (void)json_array_append_new(
+        list, json_pack("{s:O,s:O,s:O,s:O,s:i}", "model", json_object_get(result, "model"), "mode",
+                        json_object_get(result, "mode"), "block", json_object_get(result, "block"),
+                        "rate_hz", json_object_get(result, "rate_hz"), "voices", 0));
     return json_array_get(list, json_array_size(list) - 1);
 }
 
@@ -332,13 +338,28 @@ static json_t *finish(struct run *r)
     struct tm parts;
     (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
     return json_pack(
-        "{s:s,s:s,s:s,s:b,s:o,s:{s:o,s:o,s:o,s:f,s:b,s:b,s:b},s:O,s:o,s:o}", "version", TB_VERSION,
-        "time", when, "kernel", r->kernel, "realtime", (int)r->realtime, "machine",
+        "{s:s,s:s,s:s,s:b,s:o,s:{s:o,s:o,s:o,s:f,s:b,s:b,s:b},s:O,s:[o],s:o}", "version",
+        TB_VERSION, "time", when, "kernel", r->kernel, "realtime", (int)r->realtime, "machine",
         tb_machine_describe(""), "spec", "voices", numbers(spec->voices, spec->n_voices), "blocks",
         numbers(spec->blocks, spec->n_blocks), "rates", numbers(spec->rates, spec->n_rates),
         "seconds", spec->seconds, "offline", (int)spec->offline, "paced", (int)spec->paced,
-        "stress", (int)spec->stress, "results", r->results, "model", model_json(spec->model),
+        "stress", (int)spec->stress, "results", r->results, "models", model_json(spec->model),
         "highest", highest(r->results));
+}
+
+json_t *tb_bench_join(json_t *all, json_t *one)
+{
+    static const char *const lists[] = {"results", "models", "highest"};
+    if (!all)
+        return one;
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        if (json_array_extend(json_object_get(all, lists[i]), json_object_get(one, lists[i]))) {
+            json_decref(all);
+            all = NULL;
+            break;
+        }
+    json_decref(one);
+    return all;
 }
 
 enum tb_status tb_bench_run(const struct tb_bench_spec *spec, tb_bench_progress progress,

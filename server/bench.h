@@ -18,7 +18,7 @@
  *            behind its period. A witness, a thread of the same priority and period on the same
  *            processor half a period apart, does nothing and is late as often as the machine is. */
 
-enum { TB_BENCH_MAX_CASES = 64 };
+enum { TB_BENCH_MAX_CASES = 64, TB_BENCH_MAX_MODELS = 8 };
 
 struct tb_bench_spec {
     uint32_t voices[16], blocks[16], rates[8]; /* 1..TB_MAX_VOICES, TB_MIN_BLOCK.., 22050..192000 */
@@ -52,11 +52,16 @@ typedef bool (*tb_bench_progress)(void *context, double done, const char *text);
  *  "scenario":"steady","voices","block","rate_hz","n","deadline_us","mean_us","p50_us","p99_us",
  *  "p999_us","max_us","share":{"p50","p99","p999","max"},"ns_per_voice_sample","late",
  *  "witness_late","witness_max_us","temperature_c"}]}; late and witness are null offline.
- * With a model: "model":{"name","family","parameters"} (else null) and in "highest", for each mode,
- * block and rate, the most of the voices asked for whose p99 held the deadline, as {"mode","block",
- * "rate_hz","voices"}. TB_ECONFLICT when stopped. */
+ * "models":[{"name","family","parameters"} or null, which is plain FM]; the name stands as "model" in
+ * each result, too. "highest": for each model, mode, block and rate the most of the voices asked
+ * for whose p99 held the deadline, as {"model","mode","block","rate_hz","voices"}. TB_ECONFLICT when
+ * stopped. */
 enum tb_status tb_bench_run(const struct tb_bench_spec *spec, tb_bench_progress progress,
                             void *context, json_t **result, struct tb_error *err);
+
+/* Results of the same spec with another model: one's cases, models and highest behind those of all.
+ * Steals one; NULL for all is none yet. NULL without memory, or for what is no result. */
+json_t *tb_bench_join(json_t *all, json_t *one);
 
 /* May a benchmark run beside playing audio? It never costs a playing block: it needs a processor
  * of its own, and audio that is not near its deadline by itself. TB_ECONFLICT says why not. */

@@ -119,7 +119,8 @@ char *tb_bench_csv(const json_t *result)
                                             {"ns_per_voice_sample", "ns_per_voice_sample", 4, 1},
                                             {"late", "late", 0, 1},
                                             {"witness_late", "witness_late", 0, 1},
-                                            {"temperature_c", "temperature_c", 1, 1}};
+                                            {"temperature_c", "temperature_c", 1, 1},
+                                            {"model", "model", TEXT, 1}};
     return csv_of(json_object_get(result, "results"), columns, sizeof columns / sizeof columns[0]);
 }
 
@@ -137,28 +138,32 @@ static void put_machine(FILE *out, const json_t *result)
             json_is_true(json_object_get(machine, "virtual")) ? ", virtual machine" : "");
 }
 
-/* What held, where a model was measured. */
+/* What held, model by model. */
 static void put_highest(FILE *out, const json_t *result)
 {
     size_t i;
     json_t *line;
-    const json_t *model = json_object_get(result, "model");
-    if (!json_is_object(model))
-        return;
-    fprintf(out, "\n%s (%s):", json_string_value(json_object_get(model, "name")),
-            json_string_value(json_object_get(model, "family")));
+    const char *before = NULL;
     json_array_foreach(json_object_get(result, "highest"), i, line)
+    {
+        const char *name = json_string_value(json_object_get(line, "model"));
+        name = name ? name : "FM";
+        if (!before || strcmp(name, before) != 0)
+            fprintf(out, "\n%s:", name);
+        before = name;
         fprintf(out, "\n  %lld voices hold the deadline at p99, %s, %lld frames at %lld Hz",
                 json_integer_value(json_object_get(line, "voices")),
                 json_string_value(json_object_get(line, "mode")),
                 json_integer_value(json_object_get(line, "block")),
                 json_integer_value(json_object_get(line, "rate_hz")));
+    }
     fputc('\n', out);
 }
 
 char *tb_bench_table(const json_t *result)
 {
-    static const struct column columns[] = {{"mode", "mode", TEXT, 1},
+    static const struct column columns[] = {{"model", "model", TEXT, 1},
+                                            {"mode", "mode", TEXT, 1},
                                             {"scenario", "scenario", TEXT, 1},
                                             {"voices", "voices", 0, 1},
                                             {"block", "block", 0, 1},
@@ -188,8 +193,14 @@ char *tb_bench_table(const json_t *result)
 
 /* ---- comparison */
 
-static const char *const identity[] = {"mode", "scenario", "voices", "block", "rate_hz"};
-enum { N_IDENTITY = 5 };
+static const char *const identity[] = {"model", "mode", "scenario", "voices", "block", "rate_hz"};
+enum { N_IDENTITY = sizeof identity / sizeof identity[0] };
+
+/* Results from before there were models name none. */
+static bool same(const json_t *a, const json_t *b)
+{
+    return json_equal(a, b) || ((!a || json_is_null(a)) && (!b || json_is_null(b)));
+}
 
 static const json_t *find_same(const json_t *rows, const json_t *row)
 {
@@ -199,7 +210,7 @@ static const json_t *find_same(const json_t *rows, const json_t *row)
     {
         size_t k = 0;
         while (k < N_IDENTITY &&
-               json_equal(json_object_get(other, identity[k]), json_object_get(row, identity[k])))
+               same(json_object_get(other, identity[k]), json_object_get(row, identity[k])))
             k++;
         if (k == N_IDENTITY)
             return other;
@@ -212,7 +223,8 @@ static json_t *compare_row(const json_t *a, const json_t *b)
     static const char *const figures[] = {"p50_us", "p99_us"};
     json_t *row = json_object();
     for (size_t k = 0; k < N_IDENTITY; k++)
-        (void)json_object_set(row, identity[k], json_object_get(a, identity[k]));
+        if (json_object_get(a, identity[k]))
+            (void)json_object_set(row, identity[k], json_object_get(a, identity[k]));
     for (size_t k = 0; k < 2; k++) {
         double x = number_of(a, figures[k]), y = number_of(b, figures[k]);
         char key[32];
@@ -257,12 +269,12 @@ json_t *tb_bench_compare(const json_t *a, const json_t *b)
 char *tb_bench_compare_table(const json_t *comparison)
 {
     static const struct column columns[] = {
-        {"mode", "mode", TEXT, 1},      {"scenario", "scenario", TEXT, 1},
-        {"voices", "voices", 0, 1},     {"block", "block", 0, 1},
-        {"rate", "rate_hz", 0, 1},      {"A p50 us", "a_p50_us", 2, 1},
-        {"B p50 us", "b_p50_us", 2, 1}, {"B/A", "ratio_p50", 2, 1},
-        {"A p99 us", "a_p99_us", 2, 1}, {"B p99 us", "b_p99_us", 2, 1},
-        {"B/A", "ratio_p99", 2, 1}};
+        {"model", "model", TEXT, 1},       {"mode", "mode", TEXT, 1},
+        {"scenario", "scenario", TEXT, 1}, {"voices", "voices", 0, 1},
+        {"block", "block", 0, 1},          {"rate", "rate_hz", 0, 1},
+        {"A p50 us", "a_p50_us", 2, 1},    {"B p50 us", "b_p50_us", 2, 1},
+        {"B/A", "ratio_p50", 2, 1},        {"A p99 us", "a_p99_us", 2, 1},
+        {"B p99 us", "b_p99_us", 2, 1},    {"B/A", "ratio_p99", 2, 1}};
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_RESULT = 16 << 20, POLL_MS = 500 };
+enum { MAX_RESULT = 16 << 20, POLL_MS = 500, MODEL_NAME = 512 };
 
 static void take_list(const struct tb_args *args, const char *name, uint32_t *values, size_t *n,
                       size_t capacity)
@@ -110,9 +110,9 @@ static json_t *numbers(const uint32_t *values, size_t n)
 static json_t *spec_json(const struct tb_args *args, const struct tb_bench_spec *spec)
 {
     json_t *json = json_pack(
-        "{s:o,s:o,s:o,s:f,s:b}", "voices", numbers(spec->voices, spec->n_voices), "blocks",
+        "{s:o,s:o,s:o,s:f,s:b,s:b}", "voices", numbers(spec->voices, spec->n_voices), "blocks",
         numbers(spec->blocks, spec->n_blocks), "rates", numbers(spec->rates, spec->n_rates),
-        "seconds", spec->seconds, "paced", (int)spec->paced);
+        "seconds", spec->seconds, "paced", (int)spec->paced, "stress", (int)spec->stress);
     if (tb_args_has(args, "force"))
         (void)json_object_set_new(json, "force", json_true());
     return json;
@@ -166,13 +166,49 @@ static enum tb_status wait_for_result(struct tb_cli *cli, const char *id, json_t
     }
 }
 
+/* The next of --model's "a,b,none" into name; false at the end. */
+static bool next_model(const char **list, char name[MODEL_NAME])
+{
+    if (!**list)
+        return false;
+    size_t n = strcspn(*list, ",");
+    (void)snprintf(name, MODEL_NAME, "%.*s", (int)(n < MODEL_NAME ? n : MODEL_NAME - 1), *list);
+    *list += n + ((*list)[n] == ',');
+    return true;
+}
+
+/* What the other machine calls them. */
+static enum tb_status name_models(struct tb_cli *cli, json_t *spec, struct tb_error *err)
+{
+    const char *list = tb_args_text(&cli->args, "model", NULL);
+    char name[MODEL_NAME];
+    json_t *models = json_array();
+    enum tb_status s = TB_OK;
+    while (list && s == TB_OK && next_model(&list, name)) {
+        json_t *model = NULL;
+        if (strcmp(name, "none") != 0)
+            s = tb_cli_model_is_file(name)
+                    ? tb_fail(err, TB_EINVAL, "--model: %.60s is a file here, not there", name)
+                    : tb_cli_model_find(cli, name, &model, err);
+        json_t *uuid = model ? json_object_get(model, "uuid") : NULL;
+        (void)json_array_append_new(models, uuid ? json_incref(uuid) : json_null());
+        json_decref(model);
+    }
+    if (json_array_size(models) > 0)
+        (void)json_object_set(spec, "models", models);
+    json_decref(models);
+    return s;
+}
+
 static int run_remote(struct tb_cli *cli, const struct tb_bench_spec *spec)
 {
     struct tb_error err;
-    json_t *started = NULL, *result = NULL;
+    json_t *started = NULL, *result = NULL, *body = spec_json(&cli->args, spec);
     char id[40] = "";
-    enum tb_status s =
-        tb_cli_call(cli, "POST", "/benchmarks", spec_json(&cli->args, spec), &started, &err);
+    enum tb_status s = name_models(cli, body, &err);
+    if (s == TB_OK)
+        s = tb_cli_call(cli, "POST", "/benchmarks", json_incref(body), &started, &err);
+    json_decref(body);
     const json_t *number = json_object_get(started, "id");
     if (json_is_integer(number))
         (void)snprintf(id, sizeof id, "%lld", (long long)json_integer_value(number));
@@ -234,26 +270,56 @@ static int compare(struct tb_cli *cli)
     return 0;
 }
 
+static enum tb_status run_model(struct tb_cli *cli, const char *name, struct tb_bench_spec *spec,
+                                json_t **result, struct tb_error *err)
+{
+    struct tb_cli_model model = {0};
+    enum tb_status s = TB_OK;
+    if (name)
+        s = tb_cli_model_open(cli, name, &model, err);
+    spec->model = model.file;
+    if (s == TB_OK)
+        s = tb_bench_run(spec, show_progress, NULL, result, err);
+    spec->model = NULL;
+    tb_cli_model_close(&model);
+    return s;
+}
+
+/* Files need no store, nor does plain FM. */
+static bool needs_store(const char *list)
+{
+    char name[MODEL_NAME];
+    while (next_model(&list, name))
+        if (strcmp(name, "none") != 0 && !tb_cli_model_is_file(name))
+            return true;
+    return false;
+}
+
 static int run_here(struct tb_cli *cli, struct tb_bench_spec *spec)
 {
-    const char *name = tb_args_text(&cli->args, "model", NULL);
-    struct tb_cli_model model = {0};
+    const char *list = tb_args_text(&cli->args, "model", "none");
+    char name[MODEL_NAME];
     struct tb_error err;
-    json_t *result = NULL;
+    json_t *all = NULL;
     enum tb_status s = TB_OK;
-    if (name && !tb_cli_model_is_file(name)) {
+    if (needs_store(list)) {
         int status = tb_cli_connect(cli, TB_CLI_ANY);
         if (status)
             return status;
     }
-    if (name)
-        s = tb_cli_model_open(cli, name, &model, &err);
-    spec->model = model.file;
-    if (s == TB_OK)
-        s = tb_bench_run(spec, show_progress, NULL, &result, &err);
+    while (s == TB_OK && next_model(&list, name)) {
+        json_t *one = NULL;
+        s = run_model(cli, strcmp(name, "none") != 0 ? name : NULL, spec, &one, &err);
+        if (s == TB_OK)
+            all = tb_bench_join(all, one);
+    }
     end_progress();
-    tb_cli_model_close(&model);
-    return s == TB_OK ? show_result(cli, result) : tb_cli_fail(cli, &err);
+    if (s == TB_OK && !all)
+        s = tb_fail(&err, TB_EINVAL, "--model: names none");
+    if (s == TB_OK)
+        return show_result(cli, all);
+    json_decref(all);
+    return tb_cli_fail(cli, &err);
 }
 
 int tb_run_bench(struct tb_cli *cli)
@@ -264,8 +330,6 @@ int tb_run_bench(struct tb_cli *cli)
     struct tb_bench_spec spec;
     struct tb_error err;
     enum tb_status s = take_spec(args, &spec, &err);
-    if (s == TB_OK && remote && tb_args_has(args, "model"))
-        s = tb_fail(&err, TB_EINVAL, "--model: not together with --remote");
     if (s == TB_OK && (args->n_operands == 2) != comparing)
         s = tb_fail(&err, TB_EINVAL, "--compare: goes with two results");
     if (s != TB_OK)

@@ -150,7 +150,7 @@ static const struct tb_option bench[] = {
     NUMBER("blocks", "LIST", WHOLES, TB_MIN_BLOCK, TB_MAX_BLOCK, "frames a block; 64,256"),
     NUMBER("rates", "LIST", WHOLES, 22050, 192000, "sample rates; 48000"),
     NUMBER("seconds", "S", REAL, 0.05, 60, "of each case; 1"),
-    TEXT("model", "MODEL", "play this model: a file, a uuid or a name; plain FM without it"),
+    TEXT("model", "LIST", "play these models: files, uuids, names, or none, which is plain FM"),
     FLAG("no-paced", "leave out the cases at the pace of a sound card"),
     FLAG("no-stress", "leave out patch changes, simultaneous notes and parameter sweeps"),
     FLAG("quick", "32 voices at 64 frames only, a quarter of a second"),

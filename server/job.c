@@ -320,13 +320,18 @@ static enum tb_status render(struct job *job, json_t *spec, int fd, struct tb_er
 static enum tb_status bench(struct job *job, json_t *json, int fd, struct tb_error *err)
 {
     struct tb_bench_spec spec;
+    struct models models = {0};
     json_t *result = NULL;
     enum tb_status s = tb_bench_from_json(json, &spec, err);
+    if (s == TB_OK)
+        s = open_models(job, &models, err);
+    spec.model = models.file[0];
     spec.priority = PACED_PRIORITY; /* below everything that plays */
     if (s == TB_OK)
         s = tb_bench_run(&spec, tell_progress, job, &result, err);
     if (s == TB_OK && json_dumpfd(result, fd, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0)
         s = tb_fail(err, TB_EIO, "bench: the result cannot be written");
+    close_models(&models);
     json_decref(result);
     return s;
 }

@@ -37,6 +37,8 @@ struct tb_jobs {
     bool cancelled, has_thread;
     pthread_t thread;
     json_t *spec;
+    struct tb_bench_models models;
+    size_t at_model; /* that is measured now */
     int64_t told_ns;
 };
 
@@ -64,6 +66,7 @@ void tb_jobs_free(struct tb_jobs *jobs)
     tb_jobs_stop(jobs);
     if (jobs->has_thread)
         (void)pthread_join(jobs->thread, NULL);
+    tb_bench_models_close(&jobs->models);
     json_decref(jobs->spec);
     (void)pthread_mutex_destroy(&jobs->mutex);
     free(jobs);
@@ -294,7 +297,7 @@ static bool bench_progress(void *context, double progress, const char *detail)
     (void)pthread_mutex_lock(&jobs->mutex);
     bool on = !jobs->cancelled, due = now - jobs->told_ns > TELL_MS * 1000000LL;
     if (progress >= 0.0) {
-        jobs->bench.progress = progress;
+        jobs->bench.progress = ((double)jobs->at_model + progress) / (double)jobs->models.n;
         (void)snprintf(jobs->bench.detail, sizeof jobs->bench.detail, "%.150s", detail);
         if (due) {
             jobs->told_ns = now;
@@ -360,11 +363,11 @@ json_t *tb_job_json(int fd)
     return json;
 }
 
-static bool store_bench(struct tb_jobs *jobs, int fd)
+/* Steals json. */
+static bool store_bench(struct tb_jobs *jobs, json_t *json)
 {
-    char *text = read_all(fd);
-    json_t *json = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    struct stored *stored = json ? calloc(1, sizeof *stored) : NULL;
+    char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    struct stored *stored = text ? calloc(1, sizeof *stored) : NULL;
     if (!stored) {
         free(text);
         json_decref(json);
@@ -388,26 +391,58 @@ static bool store_bench(struct tb_jobs *jobs, int fd)
     return false;
 }
 
-static void *bench_main(void *arg)
+/* One model behind the other: a job knows one. */
+static enum tb_status measure_models(struct tb_jobs *jobs, json_t **all, struct tb_error *err)
 {
-    struct tb_jobs *jobs = arg;
     struct tb_job job = {.kind = TB_JOB_BENCH,
                          .spec = jobs->spec,
                          .timeout_s = BENCH_TIMEOUT_S,
                          .progress = bench_progress,
                          .context = jobs};
-    struct tb_error err = {0};
-    int fd = -1;
-    if (tb_job_run(jobs, &job, &fd, &err) != TB_OK)
-        end_bench(jobs, "failed", err.text);
-    else if (!store_bench(jobs, fd))
-        end_bench(jobs, "failed", "the result cannot be stored");
-    if (fd >= 0)
+    enum tb_status status = TB_OK;
+    for (size_t i = 0; i < jobs->models.n && status == TB_OK; i++) {
+        int fd = -1;
+        (void)pthread_mutex_lock(&jobs->mutex);
+        jobs->at_model = i;
+        (void)pthread_mutex_unlock(&jobs->mutex);
+        job.models[0] = jobs->models.fd[i];
+        job.has_model[0] = job.models[0] >= 0;
+        status = tb_job_run(jobs, &job, &fd, err);
+        if (status != TB_OK)
+            break;
+        json_t *one = tb_job_json(fd);
         (void)close(fd);
+        *all = one ? tb_bench_join(*all, one) : NULL;
+        if (!*all)
+            status = tb_fail(err, TB_EIO, "the job told nothing");
+    }
+    return status;
+}
+
+static void *bench_main(void *arg)
+{
+    struct tb_jobs *jobs = arg;
+    struct tb_error err = {0};
+    json_t *all = NULL;
+    if (measure_models(jobs, &all, &err) != TB_OK) {
+        json_decref(all);
+        end_bench(jobs, "failed", err.text);
+    } else if (!store_bench(jobs, all)) {
+        end_bench(jobs, "failed", "the result cannot be stored");
+    }
     return NULL;
 }
 
-enum tb_status tb_bench_begin(struct tb_jobs *jobs, json_t *spec, int64_t *id, struct tb_error *err)
+void tb_bench_models_close(struct tb_bench_models *models)
+{
+    for (size_t i = 0; i < models->n; i++)
+        if (models->fd[i] >= 0)
+            (void)close(models->fd[i]);
+    models->n = 0;
+}
+
+enum tb_status tb_bench_begin(struct tb_jobs *jobs, json_t *spec, struct tb_bench_models *models,
+                              int64_t *id, struct tb_error *err)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);
@@ -421,10 +456,15 @@ enum tb_status tb_bench_begin(struct tb_jobs *jobs, json_t *spec, int64_t *id, s
         jobs->cancelled = jobs->has_thread = false;
     }
     (void)pthread_mutex_unlock(&jobs->mutex);
-    if (busy)
+    if (busy) {
+        tb_bench_models_close(models);
         return tb_fail(err, TB_ECONFLICT, "a benchmark is running");
+    }
     if (has_thread)
         (void)pthread_join(jobs->thread, NULL);
+    tb_bench_models_close(&jobs->models);
+    jobs->models = *models;
+    models->n = 0;
     json_decref(jobs->spec);
     jobs->spec = json_incref(spec);
     enum tb_status status = tb_thread_start(&jobs->thread, "bench", bench_main, jobs, err);

@@ -3,6 +3,7 @@
 #define TB_SERVER_JOBS_H
 
 #include "base/error.h"
+#include "server/bench.h"
 #include "server/link.h"
 
 #include <jansson.h>
@@ -25,7 +26,7 @@ struct tb_job {
     enum tb_job_kind kind;
     const json_t *spec; /* render, bench */
     int file;           /* model: what is to be checked; stays the caller's */
-    bool has_model[2];  /* render: A, B */
+    bool has_model[2];  /* render: A, B; bench: A */
     int models[2];      /* their files; stay the caller's */
     int timeout_s;
     bool (*progress)(void *context, double progress, const char *detail);
@@ -63,10 +64,17 @@ struct tb_bench_state {
     double progress;
 };
 
-/* Any thread. TB_ECONFLICT when one runs. Takes a reference of spec. *id is its number from now
- * on. */
-enum tb_status tb_bench_begin(struct tb_jobs *jobs, json_t *spec, int64_t *id,
-                              struct tb_error *err);
+/* The files of the models that a benchmark plays one after the other; -1 is plain FM. */
+struct tb_bench_models {
+    size_t n;
+    int fd[TB_BENCH_MAX_MODELS];
+};
+void tb_bench_models_close(struct tb_bench_models *models);
+
+/* Any thread. TB_ECONFLICT when one runs. Takes a reference of spec, and models over, whose n is 0
+ * afterwards, even when it fails. *id is its number from now on. */
+enum tb_status tb_bench_begin(struct tb_jobs *jobs, json_t *spec, struct tb_bench_models *models,
+                              int64_t *id, struct tb_error *err);
 void tb_bench_state(struct tb_jobs *jobs, struct tb_bench_state *state); /* of the last one */
 /* True when id runs and was told to stop. */
 bool tb_bench_cancel(struct tb_jobs *jobs, int64_t id);

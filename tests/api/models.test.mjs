@@ -94,6 +94,51 @@ test('the operators of an FM model are told as the file wires them', async () =>
     assert.equal((await d.api('DELETE', `/models/${free.json.uuid}`)).status, 204);
 });
 
+test('a benchmark measures one model behind the other', async () => {
+    const [zither] = (await d.api('GET', '/models?q=zither')).json.items;
+    const body = { blocks: [256], seconds: 0.05, paced: false, stress: false, force: true };
+    const post = (models) => d.api('POST', '/benchmarks', { ...body, voices: [1, 3], models });
+    for (const [models, status, detail] of [
+        [[], 400, /^models: /],
+        [new Array(9).fill(null), 400, /^models: /],
+        ['x', 400, /^models: /],
+        [[7], 400, /^models: /],
+        [[zither.uuid, 'none'], 404, /no model/],
+    ]) {
+        const refused = await post(models);
+        assert.equal(refused.status, status, JSON.stringify(models));
+        assert.match(refused.json.detail, detail);
+    }
+    const long = { ...body, voices: [1, 2, 3, 4], seconds: 60, models: new Array(8).fill(null) };
+    assert.match((await d.api('POST', '/benchmarks', long)).json.detail, /more than 1800/);
+    const started = await post([null, zither.uuid]);
+    assert.equal(started.status, 202);
+    let done = { state: 'running' };
+    while (done.state === 'running') {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        done = (await d.api('GET', `/benchmarks/${started.json.id}`)).json;
+    }
+    assert.equal(done.state, 'done', done.detail);
+    const cases = done.result.results.map(({ model, voices }) => [model, voices]);
+    assert.deepEqual(cases, [
+        [null, 1],
+        [null, 3],
+        [zither.name, 1],
+        [zither.name, 3],
+    ]);
+    assert.deepEqual(
+        done.result.models.map((m) => m?.family ?? null),
+        [null, 'fm_envelope'],
+    );
+    assert.deepEqual(
+        done.result.highest.map(({ model, block }) => [model, block]),
+        [
+            [null, 256],
+            [zither.name, 256],
+        ],
+    );
+});
+
 test('deleted with its file, told to all', async () => {
     const c = await Socket.open(d, { topics: ['models'] });
     const made = await upload(d, modelFile({ name: 'Short life' }, { seed: 7 }));

@@ -6,6 +6,7 @@ usage: test_models.py TIMBRED [unittest arguments]
 """
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -138,7 +139,7 @@ class TestCommands(Models):
         write_model(self.path("a.safetensors"), name="One")
         result = self.json("bench", "--model", "./a.safetensors", "--voices", "1,4", "--blocks",
                            "256", "--seconds", "0.05", "--no-paced")
-        self.assertEqual(result["model"]["name"], "One")
+        self.assertEqual(result["models"][0]["name"], "One")
         steady = [r for r in result["results"] if r["scenario"] == "steady"]
         self.assertEqual([r["sounding"] for r in steady], [1, 4])
         self.assertEqual([(line["mode"], line["block"]) for line in result["highest"]],
@@ -147,8 +148,32 @@ class TestCommands(Models):
         text = self.call("bench", "--model", "./a.safetensors", "--voices", "1", "--blocks", "256",
                          "--seconds", "0.05", "--no-paced", "--no-stress")
         self.assertIn("hold the deadline at p99", text)
-        self.call("bench", "--model", "x", "--remote", "http://127.0.0.1:1",
-                  status=test_cli.USAGE)
+
+    def test_bench_of_several_here_and_there(self):
+        write_model(self.path("a.safetensors"), name="One")
+        write_model(self.path("b.safetensors"), name="Two", seed=2)
+        cases = ("--voices", "1,2", "--blocks", "256", "--seconds", "0.05", "--no-stress")
+        self.start()
+        self.call("model", "import", "a.safetensors", "b.safetensors")
+        port, token = re.search(r":(\d+)/#token=(\S+)", self.call("url")).groups()
+        there = ("--remote", f"http://127.0.0.1:{port}", "--token", token, "--force")
+        for where in (("--no-paced",), there):
+            result = self.json("bench", "--model", "two,none,one", *cases, *where)
+            self.assertEqual([m and m["name"] for m in result["models"]], ["Two", None, "One"])
+            modes = ["offline"] if "--no-paced" in where else ["offline", "paced"]
+            rows = [(r["model"], r["mode"], r["voices"]) for r in result["results"]
+                    if r["scenario"] == "steady"]
+            wanted = [(model, mode, n) for model in ("Two", None, "One") for n in (1, 2)
+                      for mode in modes]
+            self.assertEqual(sorted(rows, key=str), sorted(wanted, key=str))
+            lines = [(line["model"], line["mode"]) for line in result["highest"]]
+            self.assertEqual(sorted(lines, key=str), sorted(
+                [(model, mode) for model in ("Two", None, "One") for mode in modes], key=str))
+        text = self.call("bench", "--model", "none,./a.safetensors", *cases, "--no-paced")
+        self.assertRegex(text, r"(?s)\nFM:\n  .*\nOne:\n  \d+ voices hold the deadline at p99")
+        self.call("bench", "--model", "./a.safetensors", *there, status=test_cli.USAGE)
+        self.assertIn("not there", self.error)
+        self.call("bench", "--model", "lute", *there, status=MISSING)
 
 
 class TestZoo(Models):

@@ -3,14 +3,16 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import * as api from '../core/api';
-import { attempt, jobs, role } from '../core/store';
+import { attempt, jobs, model, modelB, role } from '../core/store';
 import { Icon } from './icons';
 import { when } from './patchbar';
 import { Picture, type Draw } from './picture';
 import { color, operatorColor } from './theme';
 
-/** One voices × block × rate of a run; times in microseconds of a block. */
+/** One model × voices × block × rate of a run; times in microseconds of a block. */
 interface Case {
+    /** null is plain FM; results from before models have none. */
+    model?: string | null;
     mode: string;
     scenario: string;
     voices: number;
@@ -32,7 +34,20 @@ interface Run {
     version: string;
     state: string;
     detail?: string;
-    result?: { machine?: { model?: string | null; name?: string }; results?: Case[] } | null;
+    result?: {
+        machine?: { model?: string | null; name?: string };
+        results?: Case[];
+        highest?: Highest[];
+    } | null;
+}
+
+/** The most of the voices that were asked for whose p99 held the deadline. */
+interface Highest {
+    model?: string | null;
+    mode: string;
+    block: number;
+    rate_hz: number;
+    voices: number;
 }
 
 interface Plan {
@@ -63,6 +78,7 @@ export function Benchmarks() {
     const chosen = useSignal<Run[]>([]);
     const insist = useSignal(false);
     const plan = useSignal('Usual');
+    const withModel = useSignal(false);
     const job = jobs.value.find(({ kind }) => /bench/.test(kind));
     const read = async () => {
         const answer = await attempt(() => api.get<{ items: Run[] }>('/benchmarks'));
@@ -72,7 +88,12 @@ export function Benchmarks() {
     const start = (force: boolean) =>
         attempt(async () => {
             try {
-                await api.send('POST', '/benchmarks', { ...PLANS[plan.peek()], force });
+                const models = played();
+                await api.send('POST', '/benchmarks', {
+                    ...PLANS[plan.peek()],
+                    ...(withModel.peek() && models.length ? { models } : {}),
+                    force,
+                });
                 insist.value = false;
                 await read();
             } catch (error) {
@@ -112,6 +133,16 @@ export function Benchmarks() {
                         <option key={name}>{name}</option>
                     ))}
                 </select>
+                {played().length > 0 && (
+                    <label>
+                        <input
+                            type="checkbox"
+                            checked={withModel.value}
+                            onChange={(event) => (withModel.value = event.currentTarget.checked)}
+                        />{' '}
+                        with the network that plays
+                    </label>
+                )}
                 <button
                     type="button"
                     class="small primary"
@@ -208,6 +239,11 @@ function nameOf(run: Run): string {
     );
 }
 
+/** The networks of the working copy, A and B. */
+function played(): string[] {
+    return [model.value, modelB.value].flatMap((ref) => (ref && !ref.missing ? [ref.uuid] : []));
+}
+
 /** What is plotted: the plain load, computed as fast as it goes where that was measured. */
 function curve(run: Run): Case[] {
     const steady = (run.result?.results ?? []).filter(({ scenario }) => scenario === 'steady');
@@ -219,6 +255,7 @@ const micros = (value: number) => value.toFixed(1);
 
 const HEADS = [
     'Run',
+    'Plays',
     'Mode',
     'Voices',
     'Block',
@@ -233,6 +270,7 @@ const HEADS = [
 function Comparison({ runs }: { runs: Run[] }) {
     return (
         <>
+            <Held runs={runs} />
             <Picture class="bench-plot" draw={plot(runs)} label="Share of the deadline by voices" />
             <div class="scroll" tabIndex={0} role="region" aria-label="Results">
                 <table>
@@ -250,6 +288,7 @@ function Comparison({ runs }: { runs: Run[] }) {
                             (run.result?.results ?? []).map((one, row) => (
                                 <tr key={`${run.id}-${row}`}>
                                     <td class={`op-${i + 1}`}>{nameOf(run)}</td>
+                                    <td>{one.model ?? 'FM'}</td>
                                     <td>
                                         {one.mode} {one.scenario}
                                     </td>
@@ -271,7 +310,27 @@ function Comparison({ runs }: { runs: Run[] }) {
     );
 }
 
-/** A line for each run and block size: p99 as a share of the deadline over voices. */
+/** In words: how many voices held, by what plays and at which block. */
+function Held({ runs }: { runs: Run[] }) {
+    const lines = runs.flatMap((run, i) =>
+        (run.result?.highest ?? []).map((line) => ({ ...line, run, i })),
+    );
+    if (!lines.length) return null;
+    return (
+        <ul class="plainlist" aria-label="Voices that hold the deadline">
+            {lines.map(({ run, i, model: name, mode, block, rate_hz, voices }) => (
+                <li key={`${run.id} ${name} ${mode} ${block} ${rate_hz}`}>
+                    <span class={`op-${i + 1}`}>
+                        {name ?? 'FM'}: {voices} voices hold at p99 ({mode}, {block} frames at{' '}
+                        {rate_hz / 1000} kHz)
+                    </span>
+                </li>
+            ))}
+        </ul>
+    );
+}
+
+/** A line for each run, model and block size: p99 as a share of the deadline over voices. */
 function plot(runs: Run[]): Draw {
     return (context, width, height) => {
         const all = runs.flatMap(curve);
@@ -290,8 +349,12 @@ function plot(runs: Run[]): Draw {
         }
         context.fillText(`${most} voices`, width - 80, height - 4);
         runs.forEach((run, i) => {
-            for (const block of new Set(curve(run).map((one) => one.block))) {
-                const line = curve(run).filter((one) => one.block === block);
+            const lines = new Map<string, Case[]>();
+            for (const one of curve(run)) {
+                const key = `${one.model ?? ''} ${one.block} ${one.rate_hz}`;
+                lines.set(key, [...(lines.get(key) ?? []), one]);
+            }
+            for (const line of lines.values()) {
                 context.strokeStyle = operatorColor(i + 1);
                 context.lineWidth = 2;
                 context.beginPath();
@@ -300,7 +363,11 @@ function plot(runs: Run[]): Draw {
                 const last = line[line.length - 1];
                 context.fillStyle = operatorColor(i + 1);
                 if (last)
-                    context.fillText(String(block), x(last.voices) + 6, y(last.share.p99) + 4);
+                    context.fillText(
+                        `${last.model?.slice(0, 12) ?? ''} ${last.block}`.trim(),
+                        x(last.voices) + 6,
+                        y(last.share.p99) + 4,
+                    );
             }
         });
     };
