@@ -71,12 +71,10 @@ static void answer_stale(struct tb_request *request, const struct tb_error *err)
 /* The answer to GET, made once for as long as the patch stays as it is. */
 static struct MHD_Response *make_cached(struct tb_request *request, const struct tb_patch *patch)
 {
-    json_t *body = tb_patch_to_json(patch);
-    char *text = body ? json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(body);
+    size_t size = 0;
+    char *text = tb_patch_to_text(patch, &size);
     if (!text)
         return NULL;
-    size_t size = strlen(text);
     if (request->gzip) {
         char *packed = tb_gzip(text, size, &size);
         free(text);
@@ -250,7 +248,7 @@ void tb_api_patch_revision(struct tb_request *request)
     if (!read_number(request, request->args[1], &revision))
         return;
     if (tb_patch_read_revision(request->store, request->args[0], revision, &patch, &err) == TB_OK)
-        tb_answer_json(request, 200, tb_patch_to_json(&patch));
+        tb_answer_patch(request, 200, &patch);
     else
         tb_answer_error(request, &err);
     tb_patch_clear(&patch);

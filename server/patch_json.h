@@ -48,6 +48,9 @@ enum tb_status tb_patch_from_json(json_t *body, enum tb_body kind, struct tb_pat
 /* New references; NULL when out of memory. A summary has no comment, licence, created and values.
  */
 json_t *tb_patch_to_json(const struct tb_patch *patch);
+/* What a compact dump of that with nine digits says, to be freed; NULL when out of memory or a
+ * value is not finite. */
+char *tb_patch_to_text(const struct tb_patch *patch, size_t *size);
 json_t *tb_patch_summary_to_json(const struct tb_patch *patch);
 /* {"uuid","sha256","name"}; what GET /state adds ("missing") is passed over. key: for err. */
 enum tb_status tb_model_ref_from_json(const char *key, const json_t *json, struct tb_model_ref *ref,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "server/patch_json.h"
 #include "server/request.h"
 
 #include <microhttpd.h>
@@ -76,6 +77,16 @@ static void answer_json(struct tb_request *request, unsigned status, const char 
 void tb_answer_json(struct tb_request *request, unsigned status, json_t *json)
 {
     answer_json(request, status, "application/json", json);
+}
+
+void tb_answer_patch(struct tb_request *request, unsigned status, const struct tb_patch *patch)
+{
+    size_t size = 0;
+    char *text = tb_patch_to_text(patch, &size);
+    if (text)
+        answer(request, status, "application/json", text, size);
+    else
+        answer(request, 503, "text/plain", NULL, 0);
 }
 
 void tb_answer_data(struct tb_request *request, const char *type, char *data, size_t size)

@@ -83,7 +83,7 @@ int tb_reply_queue(struct tb_request *request)
 {
     struct tb_reply *reply = &request->reply;
     if (reply->patch)
-        tb_answer_json(request, reply->status, tb_patch_to_json(&request->effect.patch));
+        tb_answer_patch(request, reply->status, &request->effect.patch);
     unsigned class = reply->status / 100;
     request->web->counters.requests[class < 6 ? class : 0]++;
     if (reply->ready) {

@@ -148,6 +148,7 @@ struct tb_request {
 
 /* Takes over json (NULL: out of memory). */
 void tb_answer_json(struct tb_request *request, unsigned status, json_t *json);
+void tb_answer_patch(struct tb_request *request, unsigned status, const struct tb_patch *patch);
 /* Takes over data. */
 void tb_answer_data(struct tb_request *request, const char *type, char *data, size_t size);
 void tb_answer_empty(struct tb_request *request, unsigned status);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -272,6 +273,50 @@ static void stored_values_beyond_bounds_are_held(void **state)
     assert_true(values[TB_P_FM_FEEDBACK] == 3.0F && values[TB_P_MASTER_GAIN] == -6.0F);
 }
 
+/* Byte for byte what jansson writes, with strings and numbers of every kind. */
+static void a_text_is_what_jansson_dumps(void **state)
+{
+    (void)state;
+    struct tb_value values[] = {
+        {"zero", -0.0},          {"whole", 17},         {"minus", -123456789012345.0},
+        {"far", 1e15},           {"further", -1e300},   {"tenth", 0.1},
+        {"float", (double)0.3F}, {"small", 1.5e-7},     {"smallest", 5e-324},
+        {"digits", 123456.7891}, {"near", 2.000000001}, {"round", 0.99999999999},
+        {"ten", 12345678.9e3},   {"key \"\\\x01", 1}};
+    static const struct tb_model_ref model = {
+        .uuid = UUID_TEXT, .sha256 = HASH_TEXT, .name = "Fl\xc3\xb6te \"A\""};
+    struct tb_patch patch = {.uuid = UUID_TEXT,
+                             .name = "a\"b\\c/d",
+                             .author = "\xe2\x82\xac",
+                             .comment = "one\ntwo\ttab\b\f\r\x1f\x7f",
+                             .favourite = true,
+                             .revision = UINT32_MAX,
+                             .created = 1700000000123,
+                             .updated = INT64_MIN,
+                             .values = values};
+    for (int i = 0; i < 4; i++) {
+        patch.n_values = i == 0 ? 0 : sizeof values / sizeof values[0];
+        patch.n_tags = i;
+        memcpy(patch.tags[i], "t\tag", 5);
+        patch.factory = i == 2;
+        if (i >= 2)
+            patch.models[i % 2] = model;
+        json_t *json = tb_patch_to_json(&patch);
+        char *want = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
+        size_t size = 0;
+        char *text = tb_patch_to_text(&patch, &size);
+        assert_non_null(want);
+        assert_string_equal(text, want);
+        assert_int_equal(size, strlen(want));
+        json_decref(json);
+        free(want);
+        free(text);
+    }
+    size_t size;
+    values[0].value = NAN;
+    assert_null(tb_patch_to_text(&patch, &size));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +327,7 @@ int main(void)
         cmocka_unit_test(patches_survive_a_file),
         cmocka_unit_test(bad_files_say_where),
         cmocka_unit_test(stored_values_beyond_bounds_are_held),
+        cmocka_unit_test(a_text_is_what_jansson_dumps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
