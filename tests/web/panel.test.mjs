@@ -302,7 +302,7 @@ test('on a phone: two fingers, gliding, and nobody stumbles', async () => {
     await phone.waitForSelector('.key[data-note="52"]:not(.lit)');
     await fingers('touchEnd', []);
     await phone.waitForFunction(() => !document.querySelector('.key.lit'));
-    for (const name of ['Play', 'Sound', 'Patches', 'Device']) {
+    for (const name of ['Play', 'Sound', 'Patches', 'Train', 'Device']) {
         await phone.locator('.tabbar button', { hasText: name }).click();
         await phone.waitForSelector('.keys');
         assert.deepEqual(await stumbles(phone), [], name);

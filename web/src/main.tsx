@@ -5,6 +5,7 @@ import { watchKeys } from './core/notes';
 import { watchModels } from './core/models';
 import { watchPatches } from './core/patches';
 import { start } from './core/store';
+import { watchTraining } from './core/training';
 import { App } from './ui/app';
 import { loadFonts } from './ui/theme';
 
@@ -16,5 +17,6 @@ loadFonts();
 watchKeys();
 watchPatches();
 watchModels();
+watchTraining();
 void start();
 render(<App />, document.getElementById('app')!);

@@ -68,7 +68,7 @@ export interface Status {
 export interface Job {
     id: string | number;
     kind: string;
-    state: 'running' | 'done' | 'failed';
+    state: 'running' | 'done' | 'failed' | 'stopped' | 'interrupted';
     progress: number;
     detail: string;
 }
@@ -96,6 +96,8 @@ export const jobs = signal<Job[]>([]);
 /** Grows whenever the stored patches changed. */
 export const patchesChanged = signal(0);
 export const modelsChanged = signal(0);
+export const datasetsChanged = signal(0);
+export const trainingsChanged = signal(0);
 /** Keys that sound, and how loud: velocity by key. */
 export const sounding = signal<ReadonlyMap<number, number>>(new Map());
 export const notice = signal<{ text: string; bad: boolean } | null>(null);
@@ -222,6 +224,8 @@ const handlers: Record<string, (message: Message) => void> = {
     note: takeNote,
     patches: () => patchesChanged.value++,
     models: () => modelsChanged.value++,
+    datasets: () => datasetsChanged.value++,
+    trainings: () => trainingsChanged.value++,
     status: (message) => (status.value = message as unknown as Status),
     job: takeJob,
     error: (message) => {

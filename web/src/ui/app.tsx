@@ -13,6 +13,7 @@ import {
     schema,
     volumeParam,
 } from '../core/store';
+import { running, summoned } from '../core/training';
 import { AlgorithmView } from './algorithm';
 import { Browser, SEARCH_ID } from './browser';
 import { Control } from './control';
@@ -28,8 +29,9 @@ import { LevelHistory, OperatorPage, OperatorStrip, pitchOf, selected } from './
 import { PatchActions, PatchDialogs, PatchName, saveNow } from './patchbar';
 import { SectionPage } from './sections';
 import { ListenButton, PanicButton, StatusBar } from './status';
+import { TrainingPage } from './training';
 
-type Tab = 'play' | 'sound' | 'patches' | 'device';
+type Tab = 'play' | 'sound' | 'patches' | 'train' | 'device';
 const tab = signal<Tab>('play');
 /** The page under the strips: an operator where empty, else the section of this title. */
 const section = signal('');
@@ -41,6 +43,7 @@ const TABS: [Tab, string, IconName][] = [
     ['play', 'Play', 'keys'],
     ['sound', 'Sound', 'sliders'],
     ['patches', 'Patches', 'list'],
+    ['train', 'Train', 'learn'],
     ['device', 'Device', 'device'],
 ];
 
@@ -94,6 +97,9 @@ export function App() {
         addEventListener('keydown', onShortcut);
         return () => removeEventListener('keydown', onShortcut);
     }, []);
+    useEffect(() => {
+        if (summoned.value) tab.value = 'train';
+    }, [summoned.value]);
     if (link.value === 'refused') return <Onboard />;
     if (!schema.value)
         return (
@@ -155,7 +161,19 @@ function Notice() {
 }
 
 function Desk() {
-    const device = tab.value === 'device';
+    const now = tab.value;
+    const page = (name: Tab, text: string, icon: IconName, more = '') => (
+        <button
+            type="button"
+            class={`iconic ${more}`}
+            aria-label={text}
+            title={text}
+            aria-pressed={now === name}
+            onClick={() => (tab.value = now === name ? 'play' : name)}
+        >
+            <Icon name={icon} />
+        </button>
+    );
     return (
         <>
             <header class="top">
@@ -166,20 +184,21 @@ function Desk() {
                 <Volume />
                 <ListenButton />
                 <PanicButton />
-                <button
-                    type="button"
-                    class="iconic"
-                    aria-label="Device"
-                    aria-pressed={device}
-                    onClick={() => (tab.value = device ? 'play' : 'device')}
-                >
-                    <Icon name="device" />
-                </button>
+                {page('train', 'Train', 'learn', running.value ? 'learns' : '')}
+                {page('device', 'Device', 'device')}
             </header>
             <aside>
                 <Shelf />
             </aside>
-            <main>{device ? <DevicePage /> : <Instrument />}</main>
+            <main>
+                {now === 'device' ? (
+                    <DevicePage />
+                ) : now === 'train' ? (
+                    <TrainingPage />
+                ) : (
+                    <Instrument />
+                )}
+            </main>
             <footer class="bottom">
                 <Keyboard ribbons />
                 <StatusBar />
@@ -310,6 +329,7 @@ function Phone() {
                 {play && <PhonePlay />}
                 {tab.value === 'sound' && <PhoneSound />}
                 {tab.value === 'patches' && <Shelf />}
+                {tab.value === 'train' && <TrainingPage />}
                 {tab.value === 'device' && <DevicePage />}
             </main>
             <footer class={`bottom ${play ? 'large' : ''}`}>

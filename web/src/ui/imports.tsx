@@ -2,9 +2,12 @@
 // Import by drop anywhere or by button; says what came of it.
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import { filesOf } from '../core/files';
 import * as models from '../core/models';
 import * as patches from '../core/patches';
+import { isRecording } from '../core/runs';
 import { attempt } from '../core/store';
+import { addFiles, summoned } from '../core/training';
 import { Dialog } from './dialog';
 
 interface Result {
@@ -22,8 +25,13 @@ export function openImport(): void {
     chooser?.click();
 }
 
-async function take(files: Iterable<File>): Promise<void> {
-    for (const file of files) {
+async function take(files: File[]): Promise<void> {
+    const recordings = files.filter(({ name }) => isRecording(name));
+    if (recordings.length) {
+        summoned.value++;
+        void addFiles(recordings);
+    }
+    for (const file of files.filter(({ name }) => !isRecording(name))) {
         working.value = file.name;
         const imported = await attempt<Result['imported']>(() =>
             models.isModelFile(file) ? models.upload(file) : patches.importFile(file),
@@ -48,7 +56,7 @@ export function Imports() {
         const drop = (event: DragEvent) => {
             event.preventDefault();
             dragging.value = false;
-            void take(event.dataTransfer?.files ?? []);
+            void filesOf(event.dataTransfer).then(take);
         };
         addEventListener('dragover', over);
         addEventListener('dragleave', leave);
@@ -85,7 +93,7 @@ export function Imports() {
                     ) : working.value ? (
                         `Importing ${working.value} …`
                     ) : (
-                        'Drop a cartridge or a model to bring it in'
+                        'Drop a cartridge, a model, or recordings to learn from'
                     )}
                 </div>
             )}

@@ -8,6 +8,7 @@ import * as models from '../core/models';
 import type { Model, Slot } from '../core/models';
 import { nearestNote, noteName } from '../core/pitch';
 import { attempt, model, modelB, role } from '../core/store';
+import { summoned } from '../core/training';
 import { FAMILIES } from '../core/wire';
 import { Dialog } from './dialog';
 import { Icon } from './icons';
@@ -66,6 +67,17 @@ export function ModelBrowser() {
                 <span>
                     {models.total.value} {models.total.value === 1 ? 'model' : 'models'}
                 </span>
+                {role.value === 'admin' && (
+                    <button
+                        type="button"
+                        class="iconic"
+                        aria-label="Make one from recordings"
+                        title="Make one from recordings"
+                        onClick={() => summoned.value++}
+                    >
+                        <Icon name="learn" />
+                    </button>
+                )}
                 <button type="button" class="small" onClick={openImport}>
                     <Icon name="upload" /> Upload
                 </button>
