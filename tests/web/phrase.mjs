@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A phrase of known pitch for the browser's microphone, and how well something follows it.
+import { wav } from '../api/recordings.mjs';
 import { pitchTrack } from './ears.mjs';
 
 const RATE_HZ = 48_000;
 const ATTACK_S = 0.03;
 const HARMONICS = 8;
-const PEAK = 0.35;
+const PEAK = 0.2;
 /** Between two tracked pitches. */
 const STEP_S = 0.02;
 const LAG_STEP_S = 0.01;
@@ -41,32 +42,19 @@ export function pitchAt(phrase, time) {
 
 /** As a WAV file of 16 bits: harmonics that fall by 6 dB an octave, joined without a breath. */
 export function waveFile(phrase) {
-    const frames = Math.round(lengthOf(phrase) * RATE_HZ);
-    const file = Buffer.alloc(44 + 2 * frames);
-    file.write('RIFF', 0);
-    file.writeUInt32LE(36 + 2 * frames, 4);
-    file.write('WAVEfmt ', 8);
-    file.writeUInt32LE(16, 16);
-    file.writeUInt16LE(1, 20);
-    file.writeUInt16LE(1, 22);
-    file.writeUInt32LE(RATE_HZ, 24);
-    file.writeUInt32LE(2 * RATE_HZ, 28);
-    file.writeUInt16LE(2, 32);
-    file.writeUInt16LE(16, 34);
-    file.write('data', 36);
-    file.writeUInt32LE(2 * frames, 40);
+    const samples = new Float32Array(Math.round(lengthOf(phrase) * RATE_HZ));
     let phase = 0;
     let level = 0;
-    for (let i = 0; i < frames; i++) {
+    for (let i = 0; i < samples.length; i++) {
         const hz = pitchAt(phrase, i / RATE_HZ);
         phase += (2 * Math.PI * hz) / RATE_HZ;
         const change = (hz ? 1 : -1) / (ATTACK_S * RATE_HZ);
         level = Math.min(1, Math.max(0, level + change));
         let sum = 0;
         for (let k = 1; k <= HARMONICS; k++) sum += Math.sin(k * phase) / k;
-        file.writeInt16LE(Math.round(32767 * PEAK * level * sum * 0.6), 44 + 2 * i);
+        samples[i] = PEAK * level * sum;
     }
-    return file;
+    return wav(samples, RATE_HZ);
 }
 
 function quantile(sorted, share) {

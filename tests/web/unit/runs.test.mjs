@@ -75,6 +75,7 @@ test('each state in words: what happened, what is kept, what can be done', () =>
         [{ state: 'stopped', phase: null, best: 3 }, /^Stopped/, /best so far is kept/, 'still'],
         [{ state: 'stopped', phase: null }, /^Stopped/, /^It goes on where it was\.$/, 'still'],
         [{ state: 'interrupted', phase: null }, /^Interrupted/, /Nothing is lost/, 'bad'],
+        [{ state: 'interrupted', detail: 'power' }, /^Interrupted/, /^Power\. Nothing/, 'bad'],
         [
             { state: 'failed', phase: null, detail: 'the loss diverges at step 9', best: 3 },
             /^Lost its way/,

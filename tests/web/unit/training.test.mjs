@@ -76,7 +76,7 @@ const settled = async (ready) => {
     assert.ok(ready(), String(ready));
 };
 
-test('dropped recordings make one data set, are sent two at a time, the refused say why', async () => {
+test('dropped recordings make one data set, two at a time, the refused say why', async () => {
     training.watchTraining();
     store.link.value = 'open';
     const names = ['flute_A4.wav', 'flute_B4.wav', 'notes.txt', REFUSED, 'flute_C5.wav'];

@@ -192,12 +192,10 @@ export function describe(run: Training): { word: string; text: string; tone: Ton
         return { word: 'Finished', text: 'Listen, then keep it or let it learn on.', tone: 'good' };
     if (state === 'stopped')
         return { word: 'Stopped', text: `It goes on where it was.${kept}`, tone: 'still' };
-    if (state === 'interrupted')
-        return {
-            word: 'Interrupted',
-            text: `The device was restarted meanwhile. Nothing is lost: it goes on where it was.`,
-            tone: 'bad',
-        };
+    if (state === 'interrupted') {
+        const why = sentence(detail || 'the device was restarted meanwhile');
+        return { word: 'Interrupted', text: `${why} Nothing is lost: it can go on.`, tone: 'bad' };
+    }
     const word = /diverg/i.test(detail) ? 'Lost its way' : 'Failed';
     return { word, text: `${sentence(detail)}${kept}`, tone: 'bad' };
 }

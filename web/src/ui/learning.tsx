@@ -2,11 +2,12 @@
 // One training: how it goes, what it sounds like by now, and keeping it.
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import * as api from '../core/api';
 import * as compare from '../core/compare';
 import * as models from '../core/models';
 import * as patches from '../core/patches';
 import { describe, span, type Clip, type Training } from '../core/runs';
-import { attempt, role } from '../core/store';
+import { attempt, role, tell } from '../core/store';
 import * as training from '../core/training';
 import { Dialog } from './dialog';
 import { Icon } from './icons';
@@ -86,9 +87,14 @@ function Listen({ run }: { run: Training }) {
     const ready = run.best !== null;
     const key = `${run.uuid} ${clip.index} ${run.best}`;
     const hear = (side: training.Side) =>
-        void attempt(() =>
-            compare.hear(side, key, (of) => training.clip(run.uuid, clip.index, of)),
-        );
+        void attempt(async () => {
+            try {
+                await compare.hear(side, key, (of) => training.clip(run.uuid, clip.index, of));
+            } catch (error) {
+                if (!(error instanceof api.Problem) || error.status !== 409) throw error;
+                tell('Its first model is just being written; try again in a moment.');
+            }
+        });
     return (
         <section class="listen-pair" aria-label="Listen">
             <div class="row-of">

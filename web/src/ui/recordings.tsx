@@ -253,11 +253,12 @@ function Line({ one }: { one: Recording }) {
 function Contents({ report }: { report: Report }) {
     const { minutes, clips, pitch, loudness } = report;
     const held = clips.validation + clips.test;
+    const amount = minutes.toFixed(minutes < 10 ? 1 : 0);
     return (
         <div class="contents">
             <p>
-                <b>{minutes.toFixed(minutes < 10 ? 1 : 0)} minutes</b> of sound, {noteRange(pitch)}.{' '}
-                {advice(report)} {held} of {held + clips.train} clips are held back to judge it.
+                <b>{amount} minutes</b> of sound, {noteRange(pitch)}. {advice(report)} {held} of{' '}
+                {held + clips.train} clips are held back to judge it.
             </p>
             <Histogram bins={pitch} title="Pitch" name={pitchName} tint="op5" />
             <Histogram bins={loudness} title="Loudness" name={levelName} tint="op3" />
