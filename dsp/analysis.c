@@ -34,7 +34,7 @@ bool tb_analysis_use(struct tb_analysis *a, const struct tb_analysis_scale *scal
 static void end_hop(struct tb_analysis *a, struct tb_analysis_frame *frame)
 {
     const float *newest = a->history + a->newest + TB_ANALYSIS_HISTORY;
-    tb_pitch_frame(&a->pitch, newest, a->gate, frame);
+    tb_pitch_frame(&a->pitch, newest, a->config.gate_db, frame);
     frame->loudness_db = tb_loudness_frame(&a->loudness[a->i_fft], newest);
 }
 

@@ -134,7 +134,6 @@ struct tb_analysis *tb_analysis_new(const struct tb_analysis_config *config, str
     struct tb_analysis *a = calloc(1, sizeof *a);
     if (a) {
         a->config = *config;
-        a->gate = powf(10, config->gate_db / 10);
         a->pitch.kernels = tb_synth_kernels(TB_NN_CPU_BEST);
         tb_pitch_init(&a->pitch);
     }

@@ -11,7 +11,7 @@ enum {
     TB_PITCH_LAGS = 352,
     TB_PITCH_SLACK = 64,
     TB_PITCH_STEPS = 8, /* between two samples */
-    TB_PITCH_SINC = 16, /* taps of the interpolation */
+    TB_PITCH_SINC = 24, /* taps of the interpolation */
     TB_ANALYSIS_HISTORY = TB_ANALYSIS_MAX_FFT,
     TB_ANALYSIS_MIN_FFT = 256,
     TB_ANALYSIS_N_FFTS = 4, /* each twice as long as the one before */
@@ -23,8 +23,8 @@ struct tb_pitch {
     float last_period; /* samples at 16 kHz, 0: none */
     unsigned age;      /* frames since it was found */
     unsigned loud;     /* frames above the gate */
-    unsigned held;     /* frames that the pitch has not left its octave */
-    float doubt;       /* 0..1: how often the short period was not good enough */
+    unsigned held;     /* voiced frames that the pitch has not left its octave */
+    float level_db, loudest_db, quietest_db; /* now, and since the note began */
     float x[TB_PITCH_LONG + TB_PITCH_LAGS + TB_PITCH_SLACK];
     float reversed[TB_PITCH_LONG];
     float nsdf[TB_PITCH_LAGS + TB_PITCH_SLACK];
@@ -55,14 +55,13 @@ struct tb_analysis {
     float history[2 * TB_ANALYSIS_HISTORY]; /* 16 kHz, every sample twice */
     unsigned newest;                        /* next place */
     unsigned filled;                        /* of the current hop */
-    float gate;                             /* mean power */
     struct tb_pitch pitch;
     struct tb_loudness loudness[TB_ANALYSIS_N_FFTS];
     unsigned i_fft; /* which of them counts */
 };
 
 /* RT. newest points behind the newest sample of more than TB_PITCH_LONG. */
-TB_RT void tb_pitch_frame(struct tb_pitch *pitch, const float *newest, float gate,
+TB_RT void tb_pitch_frame(struct tb_pitch *pitch, const float *newest, float gate_db,
                           struct tb_analysis_frame *frame);
 TB_RT void tb_pitch_reset(struct tb_pitch *pitch);
 

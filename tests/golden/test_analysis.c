@@ -2,6 +2,7 @@
 #include "dsp/analysis.h"
 #include "tests/golden/nn_reference.h"
 
+#include <complex.h>
 #include <dirent.h>
 #include <math.h>
 #include <setjmp.h>
@@ -16,6 +17,7 @@
 enum { MAX_RATE = 96000, MAX_FRAMES = 4000 };
 
 static const double TWO_PI = 6.283185307179586;
+static const double LEAST_SHARE = 0.25;
 static float sound[MAX_RATE * 12];
 static struct tb_analysis_frame frames[MAX_FRAMES];
 
@@ -109,6 +111,36 @@ static void notes_are_found_in_time(void **state)
     }
 }
 
+/* Half a second of one note, then its octave without a gap, with breath: an octave that lasts does
+ * not hold the next. */
+static void octaves_are_left(void **state)
+{
+    (void)state;
+    for (int tone = 0; tone < 14; tone++)
+        for (int up = 0; up < 2; up++)
+            for (int breath = 0; breath < 2; breath++) {
+                const double low = 105 * pow(1.19, tone), to = up ? 2 * low : low;
+                uint32_t seed = 9;
+                make_tone(up ? low : 2 * low, 16000, 1, 8000);
+                memcpy(sound + 20000, sound, 8000 * sizeof *sound);
+                make_tone(to, 16000, 1, 8000);
+                memmove(sound + 8000, sound, 8000 * sizeof *sound);
+                memcpy(sound, sound + 20000, 8000 * sizeof *sound);
+                for (int i = 0; i < 16000; i++)
+                    sound[i] += breath ? 0.02f * net_noise(&seed) : 0;
+                struct tb_analysis *a = open_at(16000, TB_ANALYSIS_RMS, 256);
+                const size_t made = analyse(a, 16000);
+                size_t last = 0;
+                for (size_t f = 125; f < made; f++)
+                    if (!frames[f].voiced || fabs(1200 * log2((double)frames[f].f0_hz / to)) > 50)
+                        last = f;
+                if (last > 125 + 15)
+                    fail_msg("%g Hz %s, breath %d: %zu ms", low, up ? "up" : "down", breath,
+                             4 * (last - 125));
+                tb_analysis_free(a);
+            }
+}
+
 static void no_pitch_is_unvoiced(void **state)
 {
     (void)state;
@@ -184,7 +216,7 @@ static void bad_settings_are_named(void **state)
 }
 
 struct score {
-    size_t frames, good, octaves, files;
+    size_t frames, good, octaves, files, misnamed;
 };
 
 /* "flute_As4_1_forte_normal.mp3": A sharp 4. 0 when the name says no note. */
@@ -199,6 +231,59 @@ static double label_hz(const char *name)
     return 440 * pow(2, (semitones[at[1] - 'A'] + sharp + 12 * octave - 57) / 12.0);
 }
 
+/* In place, n a power of two. */
+static void transform(double complex *x, size_t n, double complex *spare)
+{
+    if (n < 2)
+        return;
+    for (size_t i = 0; i < n / 2; i++) {
+        spare[i] = x[2 * i];
+        spare[n / 2 + i] = x[2 * i + 1];
+    }
+    transform(spare, n / 2, x);
+    transform(spare + n / 2, n / 2, x + n / 2);
+    for (size_t i = 0; i < n / 2; i++) {
+        const double complex odd = cexp(-I * TWO_PI * (double)i / (double)n) * spare[n / 2 + i];
+        x[i] = spare[i] + odd;
+        x[n / 2 + i] = spare[i] - odd;
+    }
+}
+
+/* What part of the power from 0.45 to 6.5 times hz, in the loudest half second, lies within 60
+ * cents of a multiple of hz. */
+static double share_of_partials(size_t n, double rate, double hz)
+{
+    enum { SIZE = 32768 };
+    static double complex x[SIZE], spare[SIZE];
+    const size_t window = (size_t)(rate / 2) < SIZE ? (size_t)(rate / 2) : SIZE;
+    double power = 0, loudest = -1;
+    size_t from = 0;
+    for (size_t i = 0; i < n; i++) {
+        power += (double)sound[i] * (double)sound[i];
+        if (i >= window)
+            power -= (double)sound[i - window] * (double)sound[i - window];
+        if (i + 1 >= window && power > loudest) {
+            loudest = power;
+            from = i + 1 - window;
+        }
+    }
+    for (size_t i = 0; i < SIZE; i++)
+        x[i] =
+            i < window && from + i < n
+                ? (double)sound[from + i] * (0.5 - 0.5 * cos(TWO_PI * (double)i / (double)window))
+                : 0;
+    transform(x, SIZE, spare);
+    double all = 0, near = 0;
+    for (size_t k = 1; k < SIZE / 2; k++) {
+        const double times = (double)k * rate / SIZE / hz, here = cabs(x[k]) * cabs(x[k]);
+        if (times < 0.45 || times > 6.5)
+            continue;
+        all += here;
+        near += fabs(1200 * log2(times / fmax(1, round(times)))) < 60 ? here : 0;
+    }
+    return all > 0 ? near / all : 0;
+}
+
 static void judge(const char *path, double hz, struct score *score)
 {
     SF_INFO info = {0};
@@ -209,6 +294,10 @@ static void judge(const char *path, double hz, struct score *score)
     }
     const size_t n = (size_t)sf_readf_float(file, sound, (sf_count_t)info.samplerate * 12);
     (void)sf_close(file);
+    if (share_of_partials(n, info.samplerate, hz) < LEAST_SHARE) {
+        score->misnamed++;
+        return;
+    }
     struct tb_analysis *a = open_at((float)info.samplerate, TB_ANALYSIS_RMS, 256);
     const size_t made = analyse(a, n);
     float loudest = -120;
@@ -247,8 +336,19 @@ static bool judge_folder(const char *instrument, int every, struct score *score)
     return score->files > 0;
 }
 
-/* Single notes of real instruments from 50 to 2000 Hz against the note in the file's name, which a
- * few files miss by a semitone. TIMBRED_FULL=1 takes every file, otherwise each twelfth. */
+static void report(const char *name, const struct score *s)
+{
+    printf(
+        "%s: %zu files, %zu of another note, %zu voiced frames, %.2f %% within 50 cents, %.2f %% "
+        "octaves\n",
+        name, s->files, s->misnamed, s->frames, 100.0 * (double)s->good / (double)s->frames,
+        100.0 * (double)s->octaves / (double)s->frames);
+}
+
+/* Single notes of real instruments from 50 to 2000 Hz against the note in the file's name. A few
+ * recordings are of another note: where less than a quarter of the power lies at the partials of
+ * the name (the spectrum says, not the tracker), a recording is left out: 22 of 1886, by a
+ * semitone, a whole tone or an octave. TIMBRED_FULL=1 takes every file, otherwise each twelfth. */
 static void recordings_have_their_pitch(void **state)
 {
     (void)state;
@@ -262,24 +362,29 @@ static void recordings_have_their_pitch(void **state)
             print_message("SKIPPED: no " TB_SHARED "/data/philharmonia/%s\n", instruments[i]);
             skip();
         }
-        printf("%s: %zu files, %zu voiced frames, %.2f %% within 50 cents, %.2f %% octaves\n",
-               instruments[i], s.files, s.frames, 100.0 * (double)s.good / (double)s.frames,
-               100.0 * (double)s.octaves / (double)s.frames);
+        report(instruments[i], &s);
         all.frames += s.frames;
         all.good += s.good;
         all.octaves += s.octaves;
+        all.files += s.files;
+        all.misnamed += s.misnamed;
     }
-    /* of all files 97.3 and 0.88 %: some are a semitone off their name, some begin an octave low */
-    assert_true((double)all.good >= (every == 1 ? 0.97 : 0.985) * (double)all.frames);
-    assert_true((double)all.octaves <= (every == 1 ? 0.01 : 0.005) * (double)all.frames);
+    report("all", &all);
+    assert_true(all.misnamed * 80 <= all.files); /* the rule is for the few */
+    assert_true((double)all.good >= 0.98 * (double)all.frames);
+    assert_true((double)all.octaves <= 0.005 * (double)all.frames);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tones_have_their_pitch), cmocka_unit_test(notes_are_found_in_time),
-        cmocka_unit_test(no_pitch_is_unvoiced),   cmocka_unit_test(loudness_is_the_published),
-        cmocka_unit_test(bad_settings_are_named), cmocka_unit_test(recordings_have_their_pitch),
+        cmocka_unit_test(tones_have_their_pitch),
+        cmocka_unit_test(notes_are_found_in_time),
+        cmocka_unit_test(octaves_are_left),
+        cmocka_unit_test(no_pitch_is_unvoiced),
+        cmocka_unit_test(loudness_is_the_published),
+        cmocka_unit_test(bad_settings_are_named),
+        cmocka_unit_test(recordings_have_their_pitch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
