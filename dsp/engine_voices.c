@@ -320,8 +320,9 @@ int tb_engine_voice_clone(struct tb_engine *e, int v, unsigned algorithm)
     return w;
 }
 
-/* Mono: the voice starts its note anew; envelopes go on from their levels, as on the machine. What
- * would jump (phases under key sync) fades out as a copy of its own. */
+/* Mono, and no other key held: the voice starts its note anew. Operators go on from their levels,
+ * the pitch envelope from its last one, as on the machine. What would jump (phases under key sync)
+ * fades out as a copy of its own. */
 void tb_engine_voice_retrigger(struct tb_engine *e, int v, const struct held *key)
 {
     struct voice *voice = &e->voice[v];

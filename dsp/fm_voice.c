@@ -127,9 +127,8 @@ void tb_fm_lane_start(struct tb_fm_group *g, unsigned lane, const struct tb_prog
         g->fb1[lane] = g->fb2[lane] = 0.0F;
     struct tb_eg_shape shape = pitch_shape(p);
     gather(g, TB_PITCH_ROW, lane, &eg);
-    float octaves = note->keep_levels ? tb_pitch_eg_octaves(&eg)
-                                      : tb_fm_pitch_level(shape.level[TB_EG_RELEASE]);
-    tb_pitch_eg_begin(&eg, &shape, 0, octaves, 0.0F);
+    /* The machine's firmware puts it back to its last level at every note that is not legato. */
+    tb_pitch_eg_begin(&eg, &shape, 0, tb_fm_pitch_level(shape.level[TB_EG_RELEASE]), 0.0F);
     scatter(g, TB_PITCH_ROW, lane, &eg);
 }
 

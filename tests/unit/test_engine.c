@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Playing: keys, players, pedals, mono, stealing, patch changes, panic, telemetry, notices. */
+ * Playing: keys, players, pedals, stealing, patch changes, panic, telemetry, notices. */
 #include "tests/golden/engine_fixture.h"
 
 static int voices(const struct fixture *f)
@@ -242,42 +242,6 @@ static void panic_is_silent_within_5_ms(void **state)
     from = f.n;
     fixture_render(&f, 9600);
     assert_true(loudest(&f, from) > 0.03F);
-    fixture_free(&f);
-}
-
-static void mono_plays_the_extreme_key(void **state)
-{
-    (void)state;
-    struct fixture f;
-    fixture_new(&f, TB_CPU_BEST);
-    fixture_param(&f, TB_P_PLAY_MODE, 1.0F);
-    static const struct {
-        int on, off; /* 0: none */
-        double sounds;
-    } up[] = {{60, 0, 60}, {64, 0, 64}, {62, 0, 64}, {67, 0, 67},
-              {0, 67, 64}, {0, 64, 62}, {0, 60, 62}},
-      down[] = {{60, 0, 60}, {55, 0, 55}, {58, 0, 55}, {50, 0, 50},
-                {0, 50, 55}, {0, 55, 58}, {0, 60, 58}};
-    for (size_t i = 0; i < 7; i++) {
-        if (up[i].on)
-            fixture_on(&f, up[i].on, 100);
-        else
-            fixture_off(&f, up[i].off);
-        fixture_render(&f, 480);
-        assert_int_equal(voices(&f), 1);
-        assert_near(pitch(&f), up[i].sounds, 0.01);
-    }
-    fixture_off(&f, 62);
-    fixture_render(&f, 4800);
-    assert_int_equal(voices(&f), 0);
-    for (size_t i = 0; i < 7; i++) {
-        if (down[i].on)
-            fixture_on(&f, down[i].on, 100);
-        else
-            fixture_off(&f, down[i].off);
-        fixture_render(&f, 480);
-        assert_near(pitch(&f), down[i].sounds, 0.01);
-    }
     fixture_free(&f);
 }
 
@@ -560,7 +524,6 @@ int main(void)
         cmocka_unit_test(polyphony_is_limited_and_the_oldest_gives_way),
         cmocka_unit_test(released_voices_give_way_first),
         cmocka_unit_test(panic_is_silent_within_5_ms),
-        cmocka_unit_test(mono_plays_the_extreme_key),
         cmocka_unit_test(portamento_takes_the_machines_time),
         cmocka_unit_test(glissando_steps_in_semitones),
         cmocka_unit_test(a_patch_change_cross_fades_and_returns_the_old),
