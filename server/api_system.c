@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dsp/params.h"
+#include "server/http.h"
 #include "server/machine.h"
 #include "server/model_fm.h"
 #include "server/route.h"
@@ -9,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
-
-#define SUPPORT_UNTIL "2031-12-31"
 
 enum { LOW_DISK_BYTES = 16 << 20 };
 
@@ -35,7 +34,7 @@ void tb_api_about(struct tb_request *request)
 {
     tb_answer_json(request, 200,
                    json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", "timbred", "version", TB_VERSION,
-                             "licence", "GPL-3.0-or-later", "support_until", SUPPORT_UNTIL,
+                             "licence", "GPL-3.0-or-later", "support_until", TB_SUPPORT_UNTIL,
                              "libraries", tb_machine_versions()));
 }
 

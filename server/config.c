@@ -4,6 +4,7 @@
 #include <ini.h>
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -242,8 +243,25 @@ static enum tb_status options(int argc, char **argv, struct tb_config *config, s
     return TB_OK;
 }
 
+/* An address as RFC 9116 wants it: it is served as it stands, so nothing that ends a line. */
+static bool is_contact(const char *text)
+{
+    for (const char *c = text; *c; c++)
+        if (*c <= ' ' || *c > '~' || strchr("\"<>\\^`{|}", *c))
+            return false;
+    if (strncmp(text, "mailto:", 7) == 0) {
+        const char *at = strchr(text, '@');
+        return at && at > text + 7 && at[1] != '\0' && !strchr(at + 1, '@');
+    }
+    return strncmp(text, "https://", 8) == 0 && isalnum((unsigned char)text[8]);
+}
+
 static enum tb_status check(const struct tb_config *config, struct tb_error *err)
 {
+    if (config->security_contact[0] && !is_contact(config->security_contact))
+        return tb_fail(err, TB_EINVAL,
+                       "server.security_contact: %.60s is neither mailto:NAME@HOST nor https://...",
+                       config->security_contact);
     static const char *const drivers[] = {"auto", "alsa", "null", "file"};
     for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++)
         if (strcmp(config->driver, drivers[i]) == 0)

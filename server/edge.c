@@ -91,7 +91,7 @@ static bool check_host(struct tb_request *request, const struct head *head)
 }
 
 /* Cuts the query off and refuses anything but plain paths: no escapes, no dot segments, no empty
- * ones. None of our paths needs them. */
+ * ones. None of our paths needs them but the one that RFC 8615 begins with a dot. */
 static bool check_path(struct tb_request *request, char **query)
 {
     char *mark = strchr(request->uri, '?');
@@ -101,7 +101,8 @@ static bool check_path(struct tb_request *request, char **query)
     request->has_query = mark != NULL;
     const char *path = request->path = request->uri;
     bool ok = path[0] == '/';
-    for (const char *c = path; *c && ok; c++) {
+    const bool known = strncmp(path, TB_WELL_KNOWN, strlen(TB_WELL_KNOWN)) == 0;
+    for (const char *c = path + (known ? 1 : 0); *c && ok; c++) {
         ok = isalnum((unsigned char)*c) || strchr("/._~-", *c);
         if (*c == '/' && c[1] == '/')
             ok = false;
@@ -246,6 +247,8 @@ static bool begin_static(struct tb_request *request, const char *method)
     } else if (strcmp(method, "GET") != 0 && !request->head) {
         (void)refuse(request, 405, "method: only GET, HEAD here");
         (void)snprintf(request->reply.allow, sizeof request->reply.allow, "GET, HEAD");
+    } else if (!strcmp(request->path, TB_WELL_KNOWN "security.txt")) {
+        tb_security_answer(request);
     } else {
         tb_static_answer(request);
     }

@@ -34,4 +34,12 @@ int tb_reply_queue(struct tb_request *request);
 /* static.c, HTTP thread. A file of the panel, or 404. */
 void tb_static_answer(struct tb_request *request);
 
+#define TB_WELL_KNOWN "/.well-known/"
+
+/* The newest release is supported until then; a promise of the project. */
+#define TB_SUPPORT_UNTIL "2031-12-31"
+
+/* security.c, HTTP thread. Whom to tell of a weakness (RFC 9116), or 404 where nobody is set. */
+void tb_security_answer(struct tb_request *request);
+
 #endif

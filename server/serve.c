@@ -231,8 +231,9 @@ static void change_midi(struct serve *s, const struct tb_config *next)
 static bool same_web(const struct tb_config *a, const struct tb_config *b)
 {
     return strcmp(a->hosts, b->hosts) == 0 && strcmp(a->zoo, b->zoo) == 0 &&
-           a->model_mib == b->model_mib && a->recording_mib == b->recording_mib &&
-           a->recordings == b->recordings && a->recordings_mib == b->recordings_mib;
+           strcmp(a->security_contact, b->security_contact) == 0 && a->model_mib == b->model_mib &&
+           a->recording_mib == b->recording_mib && a->recordings == b->recordings &&
+           a->recordings_mib == b->recordings_mib;
 }
 
 static void reload(struct serve *s)
