@@ -193,16 +193,32 @@ def rule_calls(tree):
                 yield f"{name}:{n}: {found.group(1)} is not used here"
 
 
+DEBIAN_NODE = 18
+
+
+def needs_node(package):
+    """The oldest major version of Node.js that a package of a lock file admits."""
+    engines = package.get("engines")
+    wanted = engines.get("node", "") if isinstance(engines, dict) else ""
+    majors = [int(n) for n in re.findall(r"(?:^|\|\|)[^\d|]*(\d+)", wanted)]
+    return min(majors, default=0)
+
+
 def rule_lockfile(tree):
-    """npm packages are locked by hash, not by address."""
+    """npm packages are locked by hash, not by address; those we name run on Debian's Node.js."""
     for name in tree.files:
         if os.path.basename(name) != "package-lock.json":
             continue
-        for path, package in json.loads(tree.text(name)).get("packages", {}).items():
+        packages = json.loads(tree.text(name)).get("packages", {})
+        root = packages.get("", {})
+        named = {*root.get("dependencies", {}), *root.get("devDependencies", {})}
+        for path, package in packages.items():
             if "resolved" in package and not package.get("link"):
                 yield f"{name}: {path} records an address"
             if path and "integrity" not in package and not package.get("link"):
                 yield f"{name}: {path} has no hash"
+            if path.removeprefix("node_modules/") in named and needs_node(package) > DEBIAN_NODE:
+                yield f"{name}: {path} needs Node.js {needs_node(package)}, here is {DEBIAN_NODE}"
 
 
 def rule_links(tree):

@@ -15,6 +15,14 @@ import rules  # noqa: E402
 C = f"/* {rules.LICENCE} */\n"
 MARK = "TO" "DO"
 
+
+def locked_for(node):
+    """A lock file with one package of ours that wants this Node.js."""
+    return json.dumps({"packages": {
+        "": {"devDependencies": {"a": "1"}},
+        "node_modules/a": {"integrity": "x", "engines": {"node": node}}}})
+
+
 # rule -> (files that keep it, files that break it)
 CASES = {
     "size": [({"dsp/a.c": C + "int a;\n"}, {"dsp/a.c": C + "int a;" + " " * 120 + "b;\n"}),
@@ -49,7 +57,9 @@ CASES = {
          {"package-lock.json": json.dumps({"packages": {"a": {"integrity": "x",
                                                               "resolved": "http"}}})}),
         ({"package-lock.json": json.dumps({"packages": {"": {}}})},
-         {"package-lock.json": json.dumps({"packages": {"a": {}}})})],
+         {"package-lock.json": json.dumps({"packages": {"a": {}}})}),
+        ({"package-lock.json": locked_for("^18.18 || >=20")},
+         {"package-lock.json": locked_for(">=20")})],
     "links": [({"README.md": "[x](dsp/a.c) [y](https://a.b)\n", "dsp/a.c": C},
                {"README.md": "[x](dsp/b.c)\n", "dsp/a.c": C})],
     "folders": [({"dsp/README.md": "x\n", "dsp/a.c": C}, {"dsp/a.c": C}),
