@@ -2,6 +2,7 @@
 // What is heard: taps whatever a page plays, and measures it.
 
 const AUDIBLE = 1e-4;
+const GAP = 512; // samples, longer than half a period of the lowest note
 
 /** For page.addInitScript: copies all that goes to the loudspeakers into window.heard. */
 export function tap() {
@@ -22,11 +23,19 @@ export function tap() {
     };
 }
 
-/** The next seconds that the page plays, once it plays: a busy machine lets the browser run dry. */
+/** Whether something sounds all the time, and no gap is in it. */
+function isWhole(samples) {
+    for (let at = 0; at + GAP <= samples.length; at += GAP)
+        if (!samples.subarray(at, at + GAP).some((v) => Math.abs(v) > AUDIBLE)) return false;
+    return true;
+}
+
+/** The next seconds that the page plays, once it plays without gaps: a busy machine lets the
+ * browser run dry. */
 export async function hear(page, seconds) {
     for (let tries = 0; ; tries++) {
         const heard = await record(page, seconds);
-        if (tries === 8 || heard.samples.some((v) => Math.abs(v) > AUDIBLE)) return heard;
+        if (tries === 8 || isWhole(heard.samples)) return heard;
     }
 }
 
