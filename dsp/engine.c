@@ -7,6 +7,8 @@
 #include "dsp/fastmath.h"
 #include "dsp/fpu.h"
 
+#define SHED_REST_S 0.012F
+
 void tb_engine_handle(struct tb_engine *e, const struct tb_event *event)
 {
     if (e->n_events == TB_MAX_EVENTS) { /* in order, though all at the block's beginning */
@@ -22,11 +24,25 @@ void tb_engine_handle(struct tb_engine *e, const struct tb_event *event)
     e->event[i] = *event;
 }
 
+/* Two blocks in a row, so that a stall of the machine costs no voice. Then as many voices as are
+ * too many, and a rest: they fade for 4 ms, and what their frames still cost is seen for two frames
+ * of a model. (One a block, without a rest, gave up 55 of 64 where 43 were too many.) */
 void tb_engine_load(struct tb_engine *e, float load)
 {
-    enum { RELEASED_AT = 85, ANY_AT = 95 }; /* percent of the deadline */
-    if (load * 100.0F >= (float)RELEASED_AT)
-        e->shed += tb_engine_shed(e, load * 100.0F < (float)ANY_AT);
+    enum { RELEASED_AT = 85, ANY_AT = 95, AIM = 80 }; /* percent of the deadline */
+    const float steady = 100.0F * (load < e->load_before ? load : e->load_before);
+    e->load_before = load;
+    if (!(steady >= (float)RELEASED_AT) || e->frame < e->shed_rest)
+        return;
+    const bool any = steady >= (float)ANY_AT;
+    const float share = any ? 1.0F - (float)AIM / steady : 0.0F;
+    const unsigned too_many = (unsigned)(share * (float)tb_engine_count(e));
+    unsigned shed = 0;
+    for (unsigned i = 0; i < (too_many > 1 ? too_many : 1); i++)
+        shed += tb_engine_shed(e, !any);
+    e->shed += shed;
+    if (shed > 0)
+        e->shed_rest = e->frame + (uint64_t)(SHED_REST_S * e->rate_hz);
 }
 
 /* Voices of all groups, summed to mono. */

@@ -65,8 +65,8 @@ struct tb_engine_heard {
 TB_RT void tb_engine_heard(const struct tb_engine *engine, struct tb_engine_heard *heard);
 
 /* RT. After a render: how long it took against the time that it plays, 1 = the deadline. Near the
- * deadline voices are given up, the oldest released first, and counted. Only for those who must be
- * on time. */
+ * deadline, two blocks in a row, voices are given up, the oldest released first, and counted. Only
+ * for those who must be on time. */
 TB_RT void tb_engine_load(struct tb_engine *engine, float load);
 
 /* RT. n <= max_block frames, any number; always finite and within -1..1. */

@@ -118,6 +118,8 @@ struct tb_engine {
     uint64_t order;
     int newest; /* voice started last, -1 */
     uint32_t stolen, ignored, shed;
+    float load_before;  /* of the block before */
+    uint64_t shed_rest; /* frame until which no voice is given up */
 
     struct tb_event event[TB_MAX_EVENTS];
     uint32_t n_events;

@@ -52,10 +52,10 @@ typedef bool (*tb_bench_progress)(void *context, double done, const char *text);
  *  "scenario":"steady","voices","block","rate_hz","n","deadline_us","mean_us","p50_us","p99_us",
  *  "p999_us","max_us","share":{"p50","p99","p999","max"},"ns_per_voice_sample","late",
  *  "witness_late","witness_max_us","temperature_c"}]}; late and witness are null offline.
- * "models":[{"name","family","parameters"} or null, which is plain FM]; the name stands as "model" in
- * each result, too. "highest": for each model, mode, block and rate the most of the voices asked
- * for whose p99 held the deadline, as {"model","mode","block","rate_hz","voices"}. TB_ECONFLICT when
- * stopped. */
+ * "models":[{"name","family","parameters"} or null, which is plain FM]; the name stands as "model"
+ * in each result, too. "highest": for each model, mode, block and rate the most of the voices asked
+ * for whose p99 held the deadline, as {"model","mode","block","rate_hz","voices"}. TB_ECONFLICT
+ * when stopped. */
 enum tb_status tb_bench_run(const struct tb_bench_spec *spec, tb_bench_progress progress,
                             void *context, json_t **result, struct tb_error *err);
 

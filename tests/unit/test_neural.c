@@ -332,15 +332,59 @@ static void voices_are_shed_near_the_deadline(void **state)
     fixture_render(&f, 64);
     static const struct {
         float load;
-        int voices;
-    } steps[] = {{0.8F, 6}, {0.9F, 5}, {0.9F, 5}, {0.97F, 4}, {2.0F, 3}, {2, 2}, {2, 1}, {2, 1}};
+        int wait, voices; /* frames that follow; voices then */
+    } steps[] = {{0.8F, 64, 6},  {0.9F, 64, 6},  {0.9F, 64, 5}, /* the released one */
+                 {0.9F, 960, 5}, {0.97F, 64, 5}, {0.97F, 960, 4}, {0.5F, 64, 4},
+                 {2.0F, 64, 4},                                                  /* one stall */
+                 {0.5F, 64, 4},  {2.0F, 64, 4},  {2.0F, 64, 2},   {2.0F, 64, 2}, /* it rests */
+                 {2.0F, 960, 2}, {2.0F, 960, 1}, {2.0F, 960, 1},  {2.0F, 960, 1}};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         tb_engine_load(f.engine, steps[i].load);
-        fixture_render(&f, 64);
+        fixture_render(&f, (size_t)steps[i].wait);
         tb_engine_telemetry(f.engine, &frame);
-        assert_int_equal(frame.voices, steps[i].voices);
+        if (frame.voices != steps[i].voices)
+            fail_msg("step %zu: %u voices", i, frame.voices);
     }
     assert_int_equal(frame.shed, 5);
+    fixture_free(&f);
+}
+
+/* A machine on which 8 of 24 voices fit, and what was given up is seen 8 blocks later. */
+static void overload_ends_at_once_and_without_clicks(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 400, LAG = 8, ASKED = 24, FIT = 8 };
+    struct fixture f;
+    struct tb_frame frame;
+    unsigned voices[BLOCKS + LAG];
+    scene_open(&f, TB_MODEL_HPN, 0, NULL);
+    for (int i = 0; i < ASKED; i++)
+        fixture_on(&f, 40 + i, 100);
+    fixture_render(&f, 24000);
+    const float own = scene_largest_step(&f, 12000, f.n);
+    const size_t from = f.n;
+    for (unsigned b = 0; b < LAG; b++)
+        voices[b] = ASKED;
+    for (unsigned b = 0; b < BLOCKS; b++) {
+        tb_engine_load(f.engine, (float)voices[b] / FIT);
+        fixture_render(&f, 64);
+        tb_engine_telemetry(f.engine, &frame);
+        voices[b + LAG] = frame.voices;
+    }
+    assert_int_equal(voices[2 + LAG], voices[BLOCKS + LAG - 1]); /* in one go */
+    assert_in_range(frame.voices, FIT * 7 / 10, FIT);
+    assert_int_equal(frame.shed, ASKED - frame.voices);
+    assert_true(scene_largest_step(&f, from, f.n) < own + 0.01F);
+    for (int i = 0; i < ASKED; i++)
+        fixture_off(&f, 40 + i);
+    fixture_render(&f, 48000);
+    for (int i = 0; i < 4; i++) {
+        fixture_on(&f, 60 + i, 100);
+        tb_engine_load(f.engine, 0.5F);
+        fixture_render(&f, 64);
+    }
+    tb_engine_telemetry(f.engine, &frame);
+    assert_int_equal(frame.voices, 4); /* all of what comes afterwards */
     fixture_free(&f);
 }
 
@@ -427,6 +471,7 @@ int main(void)
         cmocka_unit_test(mono_notes_are_tied_or_struck),
         cmocka_unit_test(a_flood_of_notes_is_survived),
         cmocka_unit_test(voices_are_shed_near_the_deadline),
+        cmocka_unit_test(overload_ends_at_once_and_without_clicks),
         cmocka_unit_test(the_block_size_changes_nothing),
         cmocka_unit_test(wrong_instruments_are_refused),
         cmocka_unit_test(costs_are_measured),
