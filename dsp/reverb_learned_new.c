@@ -6,6 +6,8 @@
 #include <string.h>
 
 enum { ZEROS = 48 }; /* zero crossings of the resampling filter on each side */
+enum { MAX_PHASES = 1024 };
+#define KAISER_BETA 12.0
 
 static const double PI = 3.141592653589793;
 static const size_t SIZES[TB_REVERB_LEVELS] = {64, 512, 4096};
@@ -35,6 +37,49 @@ size_t tb_resample_length(size_t n, float from_hz, float to_hz)
 }
 
 /* Kaiser-windowed sinc, beta 12: stop band below -118 dB. */
+struct resampler {
+    double step;       /* inputs an output */
+    double cut, reach; /* of the sinc, in inputs */
+    double whole;      /* the window's middle */
+};
+
+/* The filter d inputs from its middle. */
+static double tap_of(const struct resampler *r, double d)
+{
+    const double u = d / r->reach;
+    if (u < -1 || u > 1)
+        return 0;
+    const double sinc = d == 0 ? 1 : sin(PI * r->cut * d) / (PI * r->cut * d);
+    return r->cut * sinc * bessel_i0(KAISER_BETA * sqrt(1 - u * u)) / r->whole;
+}
+
+/* Whole rates have few distances between outputs and inputs: to_hz / gcd phases. 0: too many. */
+static size_t phases_of(float from_hz, float to_hz)
+{
+    unsigned a = (unsigned)from_hz, b = (unsigned)to_hz;
+    if ((float)a != from_hz || (float)b != to_hz)
+        return 0;
+    while (b) {
+        const unsigned rest = a % b;
+        a = b;
+        b = rest;
+    }
+    const size_t phases = (size_t)to_hz / a;
+    return phases <= MAX_PHASES ? phases : 0;
+}
+
+/* [phases][2 * half + 1], input base - half first; NULL: every tap is worked out where it is
+ * needed, which takes a hundred times as long. */
+static double *taps_of(const struct resampler *r, size_t phases, size_t half)
+{
+    const size_t width = 2 * half + 1;
+    double *taps = phases ? malloc(phases * width * sizeof *taps) : NULL;
+    for (size_t p = 0; taps && p < phases; p++)
+        for (size_t j = 0; j < width; j++)
+            taps[p * width + j] = tap_of(r, (double)p / (double)phases - (double)j + (double)half);
+    return taps;
+}
+
 void tb_resample_impulse(const float *in, size_t n, float from_hz, float to_hz, float *out)
 {
     const size_t m = tb_resample_length(n, from_hz, to_hz);
@@ -42,21 +87,25 @@ void tb_resample_impulse(const float *in, size_t n, float from_hz, float to_hz, 
         memcpy(out, in, n * sizeof *in);
         return;
     }
-    const double step = (double)from_hz / (double)to_hz;
-    const double cut = step > 1 ? 1 / step : 1, reach = ZEROS / cut;
-    const double beta = 12, whole = bessel_i0(beta);
+    struct resampler r = {.step = (double)from_hz / (double)to_hz};
+    r.cut = r.step > 1 ? 1 / r.step : 1;
+    r.reach = ZEROS / r.cut;
+    r.whole = bessel_i0(KAISER_BETA);
+    const size_t half = (size_t)ceil(r.reach), phases = phases_of(from_hz, to_hz);
+    double *taps = taps_of(&r, phases, half);
     for (size_t i = 0; i < m; i++) {
-        const double at = (double)i * step;
-        const size_t low = at > reach ? (size_t)ceil(at - reach) : 0;
-        const size_t high = (size_t)floor(at + reach);
+        /* exact where there are phases: base + p / phases */
+        const size_t hops = taps ? (size_t)llround(r.step * (double)phases) * i : 0;
+        const double at = taps ? 0 : (double)i * r.step;
+        const size_t base = taps ? hops / phases : (size_t)at;
+        const size_t low = base > half ? base - half : 0;
+        const size_t row = taps ? hops % phases * (2 * half + 1) + half : 0;
         double sum = 0;
-        for (size_t k = low; k <= high && k < n; k++) {
-            const double d = at - (double)k, u = d / reach;
-            const double sinc = d == 0 ? 1 : sin(PI * cut * d) / (PI * cut * d);
-            sum += (double)in[k] * cut * sinc * bessel_i0(beta * sqrt(1 - u * u)) / whole;
-        }
-        out[i] = (float)(sum * step);
+        for (size_t k = low; k <= base + half && k < n; k++)
+            sum += (double)in[k] * (taps ? taps[row + k - base] : tap_of(&r, at - (double)k));
+        out[i] = (float)(sum * r.step);
     }
+    free(taps);
 }
 
 /* Without the dry path, at the device's rate. */

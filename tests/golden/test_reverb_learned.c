@@ -115,7 +115,7 @@ static double response(const float *h, size_t n, double rate_hz, double tone_hz)
 static void resampling_keeps_the_response(void **state)
 {
     (void)state;
-    static const float rates[] = {44100, 48000, 96000, 16000, 12000};
+    static const float rates[] = {44100, 48000, 96000, 16000, 12000, 31999.5f};
     static float h[3000], resampled[20000];
     memset(h, 0, sizeof h);
     uint32_t seed = 3;
