@@ -155,7 +155,8 @@ static void restart_held(struct tb_engine *e, unsigned old)
         const struct held key = {.source = voice->source,
                                  .channel = voice->channel,
                                  .key = voice->key,
-                                 .velocity = voice->velocity};
+                                 .velocity = voice->velocity,
+                                 .covered = true};
         uint8_t state = voice->state;
         voice->state = VOICE_RELEASED; /* the note goes on: no notice that it ended */
         tb_engine_voice_fade(e, held[i], PROGRAM_FADE_S);

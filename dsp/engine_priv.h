@@ -60,6 +60,7 @@ struct slot {
 struct held {
     uint32_t source;
     uint8_t channel, key, velocity;
+    bool covered; /* its voice begins under a cross-fade */
 };
 
 struct pedal {

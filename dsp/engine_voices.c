@@ -259,6 +259,7 @@ int tb_engine_voice_start(struct tb_engine *e, const struct held *key, float fro
                               .key = key->key,
                               .member = voice->member,
                               .follows = key->source == TB_SOURCE_INPUT,
+                              .covered = key->covered,
                               .keep_phase = !p->osc_sync};
     if (!p->osc_sync)
         run_on(e, g, lane_of(v));

@@ -17,6 +17,7 @@ struct tb_fm_note {
     bool follows;         /* the input, not its key */
     bool keep_levels;     /* envelopes go on from where they are (mono) */
     bool keep_phase;      /* oscillators run on */
+    bool covered;         /* a cross-fade covers its beginning, which may come some ms later */
 };
 
 /* RT. Silence; the lane may then be rendered or not. */

@@ -53,7 +53,7 @@ void tb_pair_start(struct tb_fm_group *g, unsigned lane, const struct tb_program
     tb_note_start(&player->note, go_on);
     for (unsigned k = 0; k < p->n_parts && !go_on; k++)
         if (p->active[k])
-            tb_neural_start(p->part[k], (unsigned)i, true);
+            tb_neural_start(p->part[k], (unsigned)i, !note->covered);
 }
 
 static struct tb_player *player_of(const struct tb_fm_group *g, unsigned lane,
