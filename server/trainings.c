@@ -32,6 +32,22 @@ static void announce(struct tb_trainings *t, const char *change, const char *uui
 
 /* ---- start and end of the service */
 
+/* The last that was logged is newer than what was saved. */
+static void read_last(struct tb_trainings *t, const char *uuid, json_t *about)
+{
+    static const char *const members[] = {"step", "loss", "best", "best_step"};
+    char log[TB_TRAINING_PATH];
+    struct tb_training_history history;
+    tb_training_path(log, tb_trainings_state(t), TB_TRAINING_RUNS, uuid, "work/log.jsonl");
+    json_t *last = tb_training_history_read(&history, log);
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        if (json_is_number(json_object_get(last, members[i])))
+            (void)json_object_set(about, members[i], json_object_get(last, members[i]));
+    if (last)
+        (void)json_object_set_new(about, "spent_s", json_real(history.spent_s));
+    json_decref(last);
+}
+
 static void interrupt_old(struct tb_trainings *t, const char *uuid)
 {
     struct tb_error err;
@@ -40,6 +56,7 @@ static void interrupt_old(struct tb_trainings *t, const char *uuid)
         (void)json_object_set_new(about, "state", json_string("interrupted"));
         (void)json_object_set_new(about, "phase", json_null());
         (void)json_object_set_new(about, "detail", json_string("the service ended meanwhile"));
+        read_last(t, uuid, about);
         if (tb_training_write(tb_trainings_state(t), TB_TRAINING_RUNS, uuid, about, &err) != TB_OK)
             tb_log("%s", err.text);
     }
@@ -188,7 +205,7 @@ static void choose_workers(struct tb_trainings *t, int socket)
     tb_publish_load(t->web->publish, &load);
     if (load.voices > 0)
         t->played_ns = now;
-    const int threads = (int)tb_training_number(t->about, "threads");
+    const int threads = t->threads;
     const bool plays = t->played_ns != 0 && now - t->played_ns < QUIET_MS * 1000000LL;
     const int workers = plays && threads > 1 ? threads - 1 : threads;
     if (workers == t->workers)
@@ -260,7 +277,7 @@ static enum tb_status run_task(struct tb_trainings *t, enum tb_train_task task, 
 {
     struct tb_train_request request = {.task = task};
     int socket = -1;
-    (void)snprintf(request.set, sizeof request.set, "%s", tb_training_text(t->about, "dataset"));
+    (void)snprintf(request.set, sizeof request.set, "%s", t->set);
     (void)snprintf(request.run, sizeof request.run, "%s", t->uuid);
     t->workers = 0;
     enum tb_status status =
@@ -286,7 +303,7 @@ static enum tb_status prepare(struct tb_trainings *t, const json_t *set, bool *f
     if (status == TB_OK && !json_is_object(json_object_get(made, "report")))
         status = tb_fail(err, TB_EIO, "the preparation told nothing");
     if (status == TB_OK)
-        status = tb_set_prepared(t->web->sets, tb_training_text(t->about, "dataset"), made, err);
+        status = tb_set_prepared(t->web->sets, t->set, made, err);
     json_decref(made);
     if (result >= 0)
         (void)close(result);
@@ -354,7 +371,7 @@ static void *training_main(void *arg)
     struct tb_trainings *t = arg;
     struct tb_error err = {0};
     bool fault = false;
-    json_t *set = tb_set_use(t->web->sets, tb_training_text(t->about, "dataset"), &err);
+    json_t *set = tb_set_use(t->web->sets, t->set, &err);
     enum tb_status status = set ? TB_OK : err.status;
     if (status != TB_OK)
         fault = true;
@@ -415,6 +432,8 @@ static enum tb_status launch(struct tb_trainings *t, const char *uuid, json_t *a
     t->stop_asked = false;
     t->limit_s = limit_s;
     t->played_ns = 0;
+    t->threads = (int)tb_training_number(about, "threads");
+    (void)snprintf(t->set, sizeof t->set, "%s", tb_training_text(about, "dataset"));
     json_decref(tb_training_history_read(&t->history, log));
     set_live(t, 0, 0, (double)NAN);
     (void)pthread_mutex_unlock(&t->mutex);
@@ -464,12 +483,12 @@ static enum tb_status resume(struct tb_trainings *t, const char *uuid, double mi
 {
     char log[TB_TRAINING_PATH];
     struct tb_training_history history;
-    enum tb_status status = check_idle(t, err);
-    json_t *about = status == TB_OK
-                        ? tb_training_read(tb_trainings_state(t), TB_TRAINING_RUNS, uuid, err)
-                        : NULL;
-    if (!about)
-        return err->status;
+    json_t *about = tb_training_read(tb_trainings_state(t), TB_TRAINING_RUNS, uuid, err);
+    enum tb_status status = about ? check_idle(t, err) : err->status;
+    if (status != TB_OK) {
+        json_decref(about);
+        return status;
+    }
     tb_training_path(log, tb_trainings_state(t), TB_TRAINING_RUNS, uuid, "work/log.jsonl");
     json_decref(tb_training_history_read(&history, log));
     double limit_s = 60 * tb_training_number(about, "minutes");

@@ -19,6 +19,8 @@ struct tb_trainings {
     bool running, stop_asked, has_thread;
     pthread_t thread;
     char uuid[TB_UUID]; /* of the one that runs */
+    char set[TB_UUID];  /* its data set */
+    int threads;        /* as it was begun with */
     json_t *about;      /* its about.json, newer than on the disk */
     json_t *live;       /* what is only told: progress, steps_per_s, left_s */
     struct tb_training_history history;

@@ -39,7 +39,7 @@ static struct tb_tensor linear(const struct walk *w, struct tb_tensor x, const c
 
 static struct tb_tensor mlp(const struct walk *w, struct tb_tensor x, const char *prefix)
 {
-    for (int i = 0; i < 3 && x.value; i++) {
+    for (int i = 0; i < 3 && x.value && !tb_tape_stopped(w->tape); i++) {
         char name[TB_PARAMETER_PREFIX];
         (void)snprintf(name, sizeof name, "%s.%d", prefix, 3 * i);
         x = linear(w, x, name);
@@ -60,11 +60,16 @@ static struct tb_tensor gru_decoder(const struct walk *w)
     size_t rows = b->grid.clips * b->grid.frames;
     struct tb_tensor pitch = tb_constant(b->pitch, rows, 1);
     struct tb_tensor loudness = tb_constant(b->loudness, rows, 1);
-    struct tb_tensor in = tb_op_concat(w->tape, mlp(w, pitch, "m0"), mlp(w, loudness, "m1"));
+    struct tb_tensor m0 = mlp(w, pitch, "m0"), m1 = mlp(w, loudness, "m1");
+    if (tb_tape_failed(w->tape))
+        return (struct tb_tensor){0};
+    struct tb_tensor in = tb_op_concat(w->tape, m0, m1);
     struct tb_gru_weights weights = {
         parameter(w, "gru", ".weight_ih_l0"), parameter(w, "gru", ".weight_hh_l0"),
         parameter(w, "gru", ".bias_ih_l0"), parameter(w, "gru", ".bias_hh_l0")};
     struct tb_tensor h = tb_op_gru(w->tape, in, &weights, b->grid.clips);
+    if (tb_tape_stopped(w->tape))
+        return (struct tb_tensor){0};
     h = tb_op_concat(w->tape, tb_op_concat(w->tape, h, pitch), loudness);
     return mlp(w, h, "mo");
 }
@@ -90,7 +95,7 @@ static struct tb_tensor tcn(const struct walk *w)
     size_t rows = w->batch->grid.clips * w->batch->grid.frames;
     struct tb_tensor x = tb_op_concat(w->tape, tb_constant(w->batch->pitch, rows, 1),
                                       tb_constant(w->batch->loudness, rows, 1));
-    for (size_t b = 0; b < s->blocks && x.value; b++) {
+    for (size_t b = 0; b < s->blocks && x.value && !tb_tape_stopped(w->tape); b++) {
         char name[TB_PARAMETER_PREFIX];
         (void)snprintf(name, sizeof name, "b.%zu.c1", b);
         struct tb_tensor y = tb_op_leaky_relu(w->tape, conv(w, x, name, 1UL << b), 0);
@@ -114,8 +119,10 @@ static struct tb_tensor tcn(const struct walk *w)
 static void take_controls(const struct walk *w, size_t shares, struct tb_pass *pass)
 {
     struct tb_tensor hidden = gru_decoder(w);
-    struct tb_tensor head = tb_op_exp_sigmoid(w->tape, linear(w, hidden, "p0"), 0);
     if (tb_tape_failed(w->tape))
+        return;
+    struct tb_tensor head = tb_op_exp_sigmoid(w->tape, linear(w, hidden, "p0"), 0);
+    if (tb_tape_stopped(w->tape))
         return;
     pass->control[0] = tb_op_columns(w->tape, head, 0, 1);
     pass->control[1] = tb_op_columns(w->tape, head, 1, shares);
@@ -160,7 +167,7 @@ struct tb_tensor tb_network_sound(struct tb_tape *tape, const struct tb_network 
     struct walk w = {.tape = tape, .network = network, .batch = batch, .gradients = gradients};
     w.pitch = tb_pitch_from_f0(tape, &batch->grid, batch->f0_hz);
     struct tb_tensor sound = {0};
-    if (tb_tape_failed(tape))
+    if (tb_tape_stopped(tape))
         return sound;
     if (s->family == TB_FAMILY_HPN)
         sound = hpn(&w, pass);
@@ -168,7 +175,7 @@ struct tb_tensor tb_network_sound(struct tb_tape *tape, const struct tb_network 
         sound = wavetable(&w, pass);
     else
         sound = tb_op_fm(tape, &batch->grid, &s->routing, pass->control[0], &w.pitch);
-    if (s->reverb == 0 || tb_tape_failed(tape))
+    if (s->reverb == 0 || tb_tape_stopped(tape))
         return sound;
     struct tb_tensor response = tb_op_reverb_response(tape, parameter(&w, "reverb", ".noise"),
                                                       parameter(&w, "reverb", ".decay"),

@@ -10,6 +10,7 @@ struct gru {
     tb_real *gates_x;         /* [clips * frames][3H] W x + b_x, then overwritten by r, z, n */
     tb_real *gates_h;         /* [clips * frames][3H] W h + b_h */
     tb_real *previous, *step; /* [clips][H] and [clips][3H], gathered */
+    struct tb_tape *tape;     /* a pass may be stopped within */
 };
 
 static int narrow(size_t n)
@@ -93,12 +94,14 @@ static void gru_backward(const struct tb_note *note)
     size_t h = g->hidden, rows = g->clips * g->frames;
     tb_real *carry = g->previous;
     memset(carry, 0, g->clips * h * sizeof *carry);
-    for (size_t t = g->frames; t-- > 0;) {
+    for (size_t t = g->frames; t-- > 0 && !tb_tape_stopped(g->tape);) {
         gru_step_back(g, y, carry, t);
         tb_gemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, narrow(g->clips), narrow(h),
                 narrow(3 * h), 1, g->step, narrow(3 * h), w_h->value, narrow(h), 1, carry,
                 narrow(h));
     }
+    if (tb_tape_failed(g->tape))
+        return;
     /* w_h gradient: recurrent side of frame t against the state of frame t - 1, clip by clip */
     for (size_t b = 0; w_h->grad && b < g->clips; b++) {
         const tb_real *side = g->gates_h + (b * g->frames + 1) * 3 * h;
@@ -134,12 +137,12 @@ struct tb_tensor tb_op_gru(struct tb_tape *tape, struct tb_tensor x, const struc
     tb_real *step = tb_tape_alloc(tape, clips * 3 * h * sizeof *step);
     if (tb_tape_failed(tape))
         return (struct tb_tensor){0};
-    *g = (struct gru){clips, x.rows / clips, h, gates_x, gates_h, previous, step};
+    *g = (struct gru){clips, x.rows / clips, h, gates_x, gates_h, previous, step, tape};
     for (size_t r = 0; r < x.rows; r++)
         memcpy(gates_x + r * 3 * h, w->b_x.value, 3 * h * sizeof *gates_x);
     tb_gemm(CblasRowMajor, CblasNoTrans, CblasTrans, narrow(x.rows), narrow(3 * h), narrow(x.cols),
             1, x.value, narrow(x.cols), w->w_x.value, narrow(x.cols), 1, gates_x, narrow(3 * h));
-    for (size_t t = 0; t < g->frames; t++)
+    for (size_t t = 0; t < g->frames && !tb_tape_asked(tape); t++)
         gru_step(g, w, y.value, t);
     tb_tape_push(tape, &(struct tb_note){gru_backward, {x, w->w_x, w->w_h, w->b_x, w->b_h}, y, g});
     return y;

@@ -85,7 +85,7 @@ static void run_shard(struct shard *shard)
     struct tb_pass pass = tb_network_forward(
         shard->tape, s->network, b, step->training ? shard->gradients : NULL, &shard->random);
     struct tb_tensor loss = {0};
-    if (pass.audio.value)
+    if (pass.audio.value && !tb_tape_stopped(shard->tape))
         loss = step->objective(shard->tape, &pass, b, step->context);
     if (!loss.value || tb_tape_failed(shard->tape)) {
         shard->failed = true;

@@ -58,9 +58,14 @@ size_t tb_tape_used(const struct tb_tape *tape)
     return tape->used;
 }
 
-static bool stopped(struct tb_tape *tape)
+bool tb_tape_asked(const struct tb_tape *tape)
 {
-    if (tape->stop && *tape->stop)
+    return tape->stop && *tape->stop;
+}
+
+bool tb_tape_stopped(struct tb_tape *tape)
+{
+    if (tb_tape_asked(tape))
         tape->failed = true;
     return tape->failed;
 }
@@ -73,7 +78,7 @@ void tb_tape_set_stop(struct tb_tape *tape, const volatile sig_atomic_t *stop)
 void *tb_tape_alloc(struct tb_tape *tape, size_t bytes)
 {
     size_t rounded = (bytes + ALIGN - 1) / ALIGN * ALIGN;
-    if (stopped(tape) || rounded < bytes || rounded > tape->size - tape->used) {
+    if (rounded < bytes || rounded > tape->size - tape->used) {
         tape->failed = true;
         return NULL;
     }
@@ -118,7 +123,7 @@ void tb_tape_push(struct tb_tape *tape, const struct tb_note *note)
 
 void tb_tape_backward(struct tb_tape *tape)
 {
-    for (size_t i = tape->n_notes; i-- > 0 && !stopped(tape);)
+    for (size_t i = tape->n_notes; i-- > 0 && !tb_tape_stopped(tape);)
         if (tape->notes[i].out.grad)
             tape->notes[i].backward(&tape->notes[i]);
 }

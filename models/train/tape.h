@@ -63,9 +63,12 @@ void tb_tape_push(struct tb_tape *tape, const struct tb_note *note);
 /* loss.grad has been seeded by the caller (usually loss.grad[0] = 1). */
 void tb_tape_backward(struct tb_tape *tape);
 
-/* While *stop is not 0 the tape fails as it does without memory, at the next operation there or
- * back; NULL: never. stop must outlive the tape or be taken back. */
+/* Somebody may want the pass to end: *stop is not 0 then; NULL: nobody. Asked only tells; stopped
+ * makes the tape fail as well, which is for where whoever builds the pass looks for that next, and
+ * the way back does between operations. stop must outlive the passes. */
 void tb_tape_set_stop(struct tb_tape *tape, const volatile sig_atomic_t *stop);
+bool tb_tape_asked(const struct tb_tape *tape);
+bool tb_tape_stopped(struct tb_tape *tape);
 
 /* True while dropout and the like are active. */
 void tb_tape_set_training(struct tb_tape *tape, bool training);

@@ -7,6 +7,7 @@
 #include "tests/train/tones.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -268,6 +269,35 @@ static void a_stop_within_a_step_leaves_no_trace(void **state)
     tb_trainer_free(a);
 }
 
+static volatile sig_atomic_t wanted_stop;
+
+static void *ask_soon(void *delay_us)
+{
+    (void)usleep(*(const unsigned *)delay_us);
+    wanted_stop = 1;
+    return NULL;
+}
+
+/* Wherever in a pass it comes: nothing but the time is lost. */
+static void a_stop_may_come_at_any_moment(void **state)
+{
+    (void)state;
+    const struct tb_trainer_options o = quick();
+    for (unsigned i = 0; i < 36; i++) {
+        const enum tb_family family = (enum tb_family)(TB_FAMILY_HPN + (int)(i % 3));
+        struct tb_trainer *t = trainer_of(family, &o);
+        unsigned delay_us = i * 900;
+        pthread_t thread;
+        struct tb_error err = {0};
+        wanted_stop = 0;
+        assert_int_equal(pthread_create(&thread, NULL, ask_soon, &delay_us), 0);
+        run(t, (struct tb_trainer_run){.stop = &wanted_stop}, TB_TRAIN_STOPPED);
+        (void)pthread_join(thread, NULL);
+        assert_int_equal(tb_trainer_resume(t, checkpoint, &err), TB_OK);
+        tb_trainer_free(t);
+    }
+}
+
 static void bad_options_are_named(void **state)
 {
     (void)state;
@@ -382,6 +412,7 @@ int main(void)
         cmocka_unit_test(divergence_keeps_the_best),
         cmocka_unit_test(patience_and_requests_end_it),
         cmocka_unit_test(a_stop_within_a_step_leaves_no_trace),
+        cmocka_unit_test(a_stop_may_come_at_any_moment),
         cmocka_unit_test(bad_options_are_named),
         cmocka_unit_test(learns_to_play),
     };

@@ -25,7 +25,7 @@
 
 /* Each case is one attempt inside a sandboxed child; it answers errno, 0 for success. */
 
-static char state[64];
+static char state[64], given[80], own[80]; /* given: a training may read it; own: and write here */
 
 static int result(long r)
 {
@@ -63,6 +63,38 @@ static int write_state(void)
         return errno;
     (void)close(fd);
     return result(unlink(path));
+}
+
+static int write_in(const char *folder)
+{
+    char path[128], to[128];
+    (void)snprintf(path, sizeof path, "%s/checkpoint.new", folder);
+    (void)snprintf(to, sizeof to, "%s/checkpoint", folder);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, "x", 1) != 1 || fsync(fd) != 0)
+        return errno;
+    (void)close(fd);
+    return rename(path, to) == 0 ? result(unlink(to)) : errno;
+}
+
+static int write_own(void)
+{
+    return write_in(own);
+}
+
+static int write_given(void)
+{
+    return write_in(given);
+}
+
+static int read_given(void)
+{
+    return result(open(given, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+static int read_state(void)
+{
+    return result(open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
 static int raw_socket(void)
@@ -129,15 +161,24 @@ static int read_cpu(void)
     return file && fgets(line, sizeof line, file) ? 0 : ENOENT;
 }
 
-static int in_child(bool web, int (*attempt)(void))
+enum { WEB = 1, JOB = 2, TRAIN = 4 };
+
+static enum tb_status enter(int role, const struct tb_config *config)
+{
+    struct tb_error err;
+    const struct tb_sandbox_folders folders = {.readable = {given, NULL}, .own = own};
+    if (role == TRAIN)
+        return tb_sandbox_train(config, &folders, &err);
+    return role == WEB ? tb_sandbox_web(config, &err) : tb_sandbox_job(config, &err);
+}
+
+static int in_child(int role, int (*attempt)(void))
 {
     pid_t pid = fork();
     if (pid == 0) {
         struct tb_config config = {0};
-        struct tb_error err;
         (void)snprintf(config.state_dir, sizeof config.state_dir, "%s", state);
-        enum tb_status status = web ? tb_sandbox_web(&config, &err) : tb_sandbox_job(&config, &err);
-        _exit(status == TB_OK ? attempt() : 255);
+        _exit(enter(role, &config) == TB_OK ? attempt() : 255);
     }
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -148,22 +189,26 @@ static int in_child(bool web, int (*attempt)(void))
 static const struct attempt {
     const char *name;
     int (*run)(void);
-    bool web_may, job_may;
+    int may; /* roles */
 } attempts[] = {
-    {"run a program", run_program, false, false},
-    {"trace", trace, false, false},
-    {"read /etc/passwd", read_passwords, false, false},
-    {"write outside the state folder", write_outside, false, false},
-    {"write into the state folder", write_state, true, false},
-    {"a raw socket", raw_socket, false, false},
-    {"listen", listen_here, true, false},
-    {"connect to somebody", connect_out, false, false},
-    {"executable memory", executable_memory, false, false},
-    {"a new namespace", new_namespace, false, false},
-    {"signal the parent", signal_parent, false, false},
-    {"real-time priority", real_time, false, false},
-    {"start a thread", start_thread, true, true},
-    {"read /proc/cpuinfo", read_cpu, true, true},
+    {"run a program", run_program, 0},
+    {"trace", trace, 0},
+    {"read /etc/passwd", read_passwords, 0},
+    {"write outside the state folder", write_outside, 0},
+    {"write into the state folder", write_state, WEB},
+    {"read the state folder", read_state, WEB},
+    {"write into a folder of its own", write_own, WEB | TRAIN},
+    {"write into one that it reads", write_given, WEB},
+    {"read that", read_given, WEB | TRAIN},
+    {"a raw socket", raw_socket, 0},
+    {"listen", listen_here, WEB},
+    {"connect to somebody", connect_out, 0},
+    {"executable memory", executable_memory, 0},
+    {"a new namespace", new_namespace, 0},
+    {"signal the parent", signal_parent, 0},
+    {"real-time priority", real_time, 0},
+    {"start a thread", start_thread, WEB | JOB | TRAIN},
+    {"read /proc/cpuinfo", read_cpu, WEB | JOB | TRAIN},
 };
 
 static void each_role_may_do_only_its_work(void **unused)
@@ -171,11 +216,11 @@ static void each_role_may_do_only_its_work(void **unused)
     (void)unused;
     for (size_t i = 0; i < sizeof attempts / sizeof attempts[0]; i++) {
         const struct attempt *a = &attempts[i];
-        for (int web = 0; web < 2; web++) {
-            int e = in_child(web, a->run);
-            bool may = web ? a->web_may : a->job_may;
+        for (int role = WEB; role <= TRAIN; role *= 2) {
+            int e = in_child(role, a->run);
+            bool may = (a->may & role) != 0;
             if ((e == 0) != may || (e != 0 && e != EPERM && e != EACCES))
-                fail_msg("%s: %s: %s", web ? "web" : "job", a->name, strerror(e));
+                fail_msg("role %d: %s: %s", role, a->name, strerror(e));
         }
     }
 }
@@ -203,7 +248,13 @@ int main(void)
     (void)snprintf(state, sizeof state, "/tmp/timbred-sandbox-XXXXXX");
     if (!mkdtemp(state))
         return 1;
+    (void)snprintf(given, sizeof given, "%s/given", state);
+    (void)snprintf(own, sizeof own, "%s/own", state);
+    if (mkdir(given, 0700) != 0 || mkdir(own, 0700) != 0)
+        return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    (void)rmdir(given);
+    (void)rmdir(own);
     (void)rmdir(state);
     return failed;
 }
