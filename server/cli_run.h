@@ -26,6 +26,12 @@ int tb_run_token_ls(struct tb_cli *cli);
 int tb_run_token_add(struct tb_cli *cli);
 int tb_run_token_rm(struct tb_cli *cli);
 
+int tb_run_training_ls(struct tb_cli *cli);
+int tb_run_training_show(struct tb_cli *cli);
+int tb_run_training_start(struct tb_cli *cli);
+int tb_run_training_stop(struct tb_cli *cli);
+int tb_run_training_keep(struct tb_cli *cli);
+
 /* Every command of the training module (cli_train.c). */
 int tb_run_training(struct tb_cli *cli);
 

@@ -213,6 +213,30 @@ static const struct tb_option fm_env[] = {
     END,
 };
 
+static const struct tb_option training_start[] = {
+    TEXT("name", "NAME", "of the training, and of a new data set; recordings"),
+    TEXT("instrument", "WORD", "of a new data set: flute, violin ..."),
+    WORD("labels", "names|none|known", "what file names tell: notes that mend octaves; names"),
+    WORD("family", "ddx7|hpn|wavetable", "FM, harmonics and noise, or wavetables; ddx7"),
+    WORD("preset", "reduced|full", "the published size; reduced"),
+    WORD("voice", "flute|violin|trumpet|piano", "ddx7: routing and ratios; the instrument's"),
+    NUMBER("minutes", "M", REAL, 0.05, 10080, "of training; 20"),
+    NUMBER("batch", "N", WHOLE, 1, 64, "clips a step; 4"),
+    NUMBER("seconds", "S", REAL, 0.25, 4, "of each clip; 1"),
+    NUMBER("rate", "R", REAL, 1e-6, 0.1, "of AdamW; 0.003"),
+    NUMBER("seed", "N", WHOLE, 0, 2147483647, "of everything random; 1"),
+    TEXT("licence", "SPDX", "of a new data set, and so of the model"),
+    TEXT("credit", "TEXT", "whom to name, likewise"),
+    END,
+};
+
+static const struct tb_option training_keep[] = {
+    TEXT("name", "NAME", "of the model; the training's"),
+    TEXT("licence", "SPDX", "the data set's"),
+    TEXT("credit", "TEXT", "whom to name; the data set's"),
+    END,
+};
+
 static const struct tb_option train[] = {
     WORD("family", "hpn|ddx7|wavetable", "harmonics and noise, FM, or wavetables; hpn"),
     WORD("preset", "full|reduced", "the published size; reduced"),
@@ -429,6 +453,22 @@ const struct tb_cli_entry tb_cli_entries[] = {
     {COMMAND("doctor", "", 0, 0, none, only_json,
              "Tells what this machine lacks for real time, and how to mend it.", NULL),
      NULL},
+    {COMMAND("training ls", "", 0, 0, none, client, "Lists the trainings of the server.", NULL),
+     tb_run_training_ls},
+    {COMMAND("training show", "TRAINING", 1, 1, none, client, "Tells how a training stands.",
+             "TRAINING is a uuid or a name."),
+     tb_run_training_show},
+    {COMMAND("training start", "DATASET|RECORDING...", 1, TB_MAX_OPERANDS, training_start, client,
+             "Has the server train an instrument in the background.",
+             "Recordings are uploaded as a new data set; DATASET is a uuid or a name of one that "
+             "is there. `timbred train` trains here instead."),
+     tb_run_training_start},
+    {COMMAND("training stop", "TRAINING", 1, 1, none, client,
+             "Stops a training; what it learned stays.", NULL),
+     tb_run_training_stop},
+    {COMMAND("training keep", "TRAINING", 1, 1, training_keep, client,
+             "Makes a model of the best so far, and a patch that plays it.", NULL),
+     tb_run_training_keep},
     {COMMAND("url", "", 0, 0, url, client, "Prints the address of the panel with a fresh token.",
              NULL),
      tb_run_url},

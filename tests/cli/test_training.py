@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Trainings of a server on the command line.
+
+usage: test_training.py TIMBRED [unittest arguments]
+"""
+import math
+import struct
+import unittest
+import wave
+
+import test_cli
+import test_models
+
+MISSING, BUSY = test_cli.MISSING, test_cli.BUSY
+
+
+class TestTraining(test_models.Models):
+    def record(self, name, hz, seconds=4):
+        with wave.open(self.path(name), "wb") as out:
+            out.setparams((1, 2, 16000, 0, "NONE", ""))
+            out.writeframes(b"".join(
+                struct.pack("<h", int(9000 * sum(math.sin(2 * math.pi * k * hz * i / 16000) / k
+                                                 for k in (1, 2, 3)) / 2))
+                for i in range(16000 * seconds)))
+
+    def state(self, name):
+        return self.json("training", "show", name)["state"]
+
+    def test_start_to_keep(self):
+        self.start()
+        for i, name in enumerate(("a 1#.wav", "b.wav")):
+            self.record(name, 330 * (1 + i / 2))
+        made = self.json("training", "start", "a 1#.wav", "b.wav", "--name", "Pipe",
+                         "--instrument", "flute", "--minutes", "60", "--batch", "1",
+                         "--seconds", "0.25")
+        self.assertEqual((made["name"], made["batch"], made["voice"]), ("Pipe", 1, "flute"))
+        self.call("training", "start", "pipe", status=BUSY)
+        self.assertIn("Pipe", self.error)
+        self.until(lambda: self.json("training", "show", "pipe")["step"] > 0)
+        self.assertIn("running", self.call("training", "ls"))
+        self.assertIn("step", self.call("training", "show", made["uuid"]))
+        self.call("training", "stop", "pipe")
+        self.until(lambda: self.state("pipe") == "stopped")
+        self.call("training", "stop", "pipe", status=BUSY)
+        kept = self.json("training", "keep", "pipe", "--name", "My pipe", "--licence", "CC0-1.0")
+        self.assertEqual((kept["name"], kept["licence"]), ("My pipe", "CC0-1.0"))
+        self.assertIn("My pipe", self.call("model", "ls"))
+        self.assertIn("My pipe", self.call("training", "keep", "pipe", "--name", "My pipe"))
+
+    def test_what_is_not_there(self):
+        self.start()
+        for command in ("show", "stop", "keep", "start"):
+            self.call("training", command, "nothing", status=MISSING)
+        self.assertEqual(self.call("training", "ls"), "")
+
+
+if __name__ == "__main__":
+    unittest.main()
