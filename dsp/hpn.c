@@ -87,6 +87,7 @@ static void render_chunk(struct tb_hpn *hpn, const float *f0_cps, const float *w
                                              .step = hpn->step,
                                              .n_harmonics = most,
                                              .n_safe = safe,
+                                             .n_levels = hpn->n_harmonics,
                                              .limit_cps = hpn->limit_cps,
                                              .n = n},
                        out);

@@ -74,13 +74,14 @@ TB_INLINE void turn_part(struct bank_part *p)
     }
 }
 
-TB_INLINE tb_vf level_of(const struct tb_bank_job *l, unsigned k, tb_vf weight, tb_vf f0,
-                         const bool safe)
+/* number: that of the harmonic, one more than k; needed where not all are safe. */
+TB_INLINE tb_vf level_of(const struct tb_bank_job *l, unsigned k, const struct bank_part *p,
+                         unsigned v, const tb_vf *number)
 {
-    const tb_vf level = l->amp[k] + l->step[k] * weight;
-    if (safe)
+    const tb_vf level = l->amp[k] + l->step[k] * p->weight[v];
+    if (!number)
         return level;
-    const tb_vi below = f0 * (float)(k + 1) < l->limit_cps;
+    const tb_vi below = p->f0[v] * *number < l->limit_cps;
     return (tb_vf)((tb_vi)level & below);
 }
 
@@ -92,17 +93,23 @@ TB_INLINE void bank_block(struct bank_part *p, const struct tb_bank_job *l, unsi
 {
     tb_vf even[PAIR], odd[PAIR];
     const unsigned middle = k + REACH;
+    tb_vf above = tb_vset((float)(middle + 1)), below = above;
     TB_UNROLL
     for (unsigned v = 0; v < PAIR; v++) {
-        even[v] = level_of(l, middle, p->weight[v], p->f0[v], safe);
+        even[v] = level_of(l, middle, p, v, safe ? NULL : &above);
         odd[v] = (tb_vf){0};
     }
+    unsigned j = heard < REACH ? REACH - heard : 0;
+    above += (float)j;
+    below -= (float)j;
     ROLLED
-    for (unsigned j = heard < REACH ? REACH - heard : 0; j < REACH; j++) {
+    for (; j < REACH; j++) {
+        above += 1.0f;
+        below -= 1.0f;
         TB_UNROLL
         for (unsigned v = 0; v < PAIR; v++) {
-            const tb_vf up = level_of(l, middle + j + 1, p->weight[v], p->f0[v], safe);
-            const tb_vf down = level_of(l, middle - j - 1, p->weight[v], p->f0[v], safe);
+            const tb_vf up = level_of(l, middle + j + 1, p, v, safe ? NULL : &above);
+            const tb_vf down = level_of(l, middle - j - 1, p, v, safe ? NULL : &below);
             even[v] += (up + down) * p->c[j][v];
             odd[v] += (up - down) * p->s[j][v];
         }
@@ -131,6 +138,10 @@ TB_INLINE void bank_part(const struct tb_bank_job *job, struct bank_part *p, flo
     unsigned k = 0;
     for (; k + BLOCK <= job->n_safe; k += BLOCK)
         bank_block(p, job, k, BLOCK, true);
+    if (k < job->n_harmonics && job->n_safe == job->n_levels) {
+        bank_block(p, job, k, job->n_harmonics - k, true);
+        k += BLOCK;
+    }
     for (; k < job->n_harmonics; k += BLOCK)
         bank_block(p, job, k, job->n_harmonics - k, false);
     TB_UNROLL
@@ -149,6 +160,31 @@ static void bank(const struct tb_bank_job *job, float *out)
     struct bank_part p;
     for (unsigned at = 0; at < job->n; at += PAIR * TB_VLANES)
         bank_part(job, &p, out, at);
+}
+
+/* Two vectors of inputs go past some vectors of taps, which are loaded once for both:
+ * y[(v + u) LANES + lane] += x[u LANES + r] h[v LANES + lane - r]. One sum for each u, or every
+ * product would wait for the one before. */
+enum { TAPS_WIDE = 5 };
+TB_INLINE void scatter_pair(float *y, const float *x, const float *h)
+{
+    tb_vf near[TAPS_WIDE] = {{0}}, far[TAPS_WIDE] = {{0}};
+    for (ptrdiff_t r = 0; r < TB_VLANES; r++) {
+        const tb_vf x0 = tb_vset(x[r]), x1 = tb_vset(x[TB_VLANES + r]);
+        TB_UNROLL
+        for (int v = 0; v < TAPS_WIDE; v++) {
+            tb_vf taps = tb_vload(h + v * TB_VLANES - r);
+            TB_IN_REGISTER(taps);
+            near[v] += x0 * taps;
+            far[v] += x1 * taps;
+        }
+    }
+    tb_vstore(y, tb_vload(y) + near[0]);
+    TB_UNROLL
+    for (int v = 1; v < TAPS_WIDE; v++)
+        tb_vstore(y + v * TB_VLANES, tb_vload(y + v * TB_VLANES) + (near[v] + far[v - 1]));
+    y += TAPS_WIDE * TB_VLANES;
+    tb_vstore(y, tb_vload(y) + far[TAPS_WIDE - 1]);
 }
 
 /* Four vectors of outputs stay in registers while the inputs go by. */
@@ -171,6 +207,14 @@ TB_INLINE void scatter_part(float *y, const float *x, size_t n, const float *h)
 
 static void scatter(float *y, const float *x, size_t n, const float *h, size_t taps)
 {
+    for (; n >= 2 * TB_VLANES; n -= 2 * TB_VLANES) {
+        for (size_t at = 0; at < taps + TB_VLANES - 1; at += TAPS_WIDE * TB_VLANES)
+            scatter_pair(y + at, x, h + at);
+        x += 2 * TB_VLANES;
+        y += 2 * TB_VLANES;
+    }
+    if (n == 0)
+        return;
     for (size_t at = 0; at < n + taps - 1; at += 4 * TB_VLANES)
         scatter_part(y + at, x, n, h + at);
 }

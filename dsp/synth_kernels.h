@@ -21,10 +21,11 @@ struct tb_bank_job {
     const float *f0_cps;     /* [TB_SYNTH_CHUNK] */
     const float *weight;     /* [TB_SYNTH_CHUNK] how far from one frame to the next, 0..1 */
     const float *amp, *step; /* [TB_SYNTH_LEVELS] level at weight 0, and what weight 1 adds */
-    unsigned n_harmonics;    /* those behind are above the limit or have level 0 */
-    unsigned n_safe; /* the first n_safe are below limit at every sample */
-    float limit_cps; /* a harmonic at or above it is silent at that sample */
-    unsigned n;      /* samples, up to TB_SYNTH_CHUNK */
+    unsigned n_harmonics;    /* those behind are above the limit at every sample */
+    unsigned n_safe;         /* the first n_safe are below limit at every sample */
+    unsigned n_levels;       /* behind these all levels are 0 */
+    float limit_cps;         /* a harmonic at or above it is silent at that sample */
+    unsigned n;              /* samples, up to TB_SYNTH_CHUNK */
 };
 
 struct tb_partials_job {

@@ -38,6 +38,15 @@
 #define TB_UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/* gcc would load what is used twice twice, as an operand of both. */
+#if defined(__x86_64__)
+#define TB_IN_REGISTER(X) __asm__("" : "+v"(X))
+#elif defined(__aarch64__)
+#define TB_IN_REGISTER(X) __asm__("" : "+w"(X))
+#else
+#define TB_IN_REGISTER(X) ((void)(X))
+#endif
+
 typedef float tb_vf __attribute__((vector_size(TB_VLANES * 4)));
 typedef int32_t tb_vi __attribute__((vector_size(TB_VLANES * 4)));
 typedef uint32_t tb_vu __attribute__((vector_size(TB_VLANES * 4)));
