@@ -293,7 +293,7 @@ static enum tb_status clip(const struct tb_train_job *job, struct tb_error *err)
     enum tb_status status = audio ? TB_OK : tb_fail(err, TB_ENOMEM, "clip: no memory");
     if (index < 0 || (size_t)index >= tb_dataset_n_clips(data, split))
         status = tb_fail(err, TB_ENOTFOUND, "clip: there is none with this number");
-    if (status == TB_OK) {
+    if (status == TB_OK && audio) {
         const struct tb_dataset_clip c = tb_dataset_clip(data, split, (size_t)index);
         if (strcmp(text_in(job->spec, "of"), "model") == 0)
             status = play(job, &c, audio, err);

@@ -14,6 +14,7 @@
 struct tb_trainings {
     struct tb_web *web;
     pthread_mutex_t clips;  /* one short job at a time */
+    _Atomic int n_clips;    /* that run or wait */
     pthread_mutex_t orders; /* of start, resume, delete: they follow each other */
     pthread_mutex_t mutex;  /* of what follows */
     bool running, stop_asked, has_thread;

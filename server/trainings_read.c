@@ -5,9 +5,12 @@
 #include "server/sets.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { MOST_CLIPS = 2 }; /* of the workers, TB_POOL_MAX */
 
 /* ---- as clients see them */
 
@@ -106,13 +109,20 @@ enum tb_status tb_training_note(struct tb_trainings *t, const char *uuid, const 
 
 /* ---- what short jobs make */
 
-/* One at a time: the first to come keeps the machine busy anyway. */
+/* One at a time: the first to come keeps the machine busy anyway. Few wait, since each has a worker
+ * that others want. */
 static enum tb_status run(struct tb_trainings *t, const struct tb_train_request *request,
                           const json_t *spec, int *fd, struct tb_error *err)
 {
-    (void)pthread_mutex_lock(&t->clips);
-    enum tb_status status = tb_job_run_training(t->web->jobs, request, spec, fd, err);
-    (void)pthread_mutex_unlock(&t->clips);
+    enum tb_status status = TB_OK;
+    if (atomic_fetch_add(&t->n_clips, 1) >= MOST_CLIPS) {
+        status = tb_fail(err, TB_ENOMEM, "training: other clips are being made, try again soon");
+    } else {
+        (void)pthread_mutex_lock(&t->clips);
+        status = tb_job_run_training(t->web->jobs, request, spec, fd, err);
+        (void)pthread_mutex_unlock(&t->clips);
+    }
+    (void)atomic_fetch_sub(&t->n_clips, 1);
     return status;
 }
 

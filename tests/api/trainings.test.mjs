@@ -92,6 +92,9 @@ test('from recordings to a model that sounds', async () => {
         sounds[of] = (await d.api('GET', `${clip}?of=${of}`)).data;
     assert.ok(peak(sounds.original) > 0.3 && peak(sounds.model) > 0.01);
     assert.notDeepEqual(sounds.original, sounds.model);
+    const many = Array.from({ length: 6 }, () => d.api('GET', `${clip}?of=model`));
+    const statuses = (await Promise.all(many)).map((answer) => answer.status);
+    assert.ok(statuses.includes(200) && statuses.every((s) => [200, 503].includes(s)), statuses);
     assert.equal((await d.api('GET', `/trainings/${uuid}/clips/999`)).status, 404);
     assert.equal((await d.api('GET', `/trainings/${uuid}/clips/x`)).status, 404);
 
