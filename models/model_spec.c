@@ -50,7 +50,8 @@ enum tb_status tb_model_spec(const struct tb_model_meta *m, struct tb_nn_spec *s
                              .n_heads = 1,
                              .head = {(unsigned)m->n_operators},
                              .leak = (float)m->leak,
-                             .norm_epsilon = (float)m->norm_epsilon};
+                             .norm_epsilon = (float)m->norm_epsilon,
+                             .fine = m->activations != 0};
     enum tb_status status = check_together(m, err);
     if (m->family == TB_MODEL_HPN || m->family == TB_MODEL_WAVETABLE) {
         s->n_heads = 2;

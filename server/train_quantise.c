@@ -65,14 +65,17 @@ static enum tb_status tell(const struct tb_args *args, const struct tb_quantise_
         printf("sound: spectral loss %.3g against the model before, level %+.2f dB, on %zu %s\n",
                r->mss, r->level_db, m->n, m->dataset ? "clips of the test split" : "phrases");
         if (strcmp(to, "int8") == 0)
-            printf("calibration: %u matrices clip their largest weights\n", r->clipped);
+            printf("calibration: %u matrices clip their largest weights; %u stay float16; "
+                   "activations in %s steps (127 have a loss of %.3g)\n",
+                   r->clipped, r->halves, r->fine ? "16383" : "127", r->coarse_mss);
     } else {
-        json_t *line = json_pack("{s:s,s:s,s:I,s:I,s:f,s:f,s:f,s:f,s:i,s:s}", "output", out, "to",
-                                 to, "bytes_before", (json_int_t)r->bytes_before, "bytes_after",
-                                 (json_int_t)r->bytes_after, "control_error", r->control_error,
-                                 "control_worst", r->control_worst, "spectral_loss", r->mss,
-                                 "level_db", r->level_db, "clipped", (int)r->clipped, "tried_on",
-                                 m->dataset ? "clips" : "phrases");
+        json_t *line = json_pack(
+            "{s:s,s:s,s:I,s:I,s:f,s:f,s:f,s:f,s:i,s:i,s:b,s:s}", "output", out, "to", to,
+            "bytes_before", (json_int_t)r->bytes_before, "bytes_after", (json_int_t)r->bytes_after,
+            "control_error", r->control_error, "control_worst", r->control_worst, "spectral_loss",
+            r->mss, "level_db", r->level_db, "clipped", (int)r->clipped, "float16_matrices",
+            (int)r->halves, "fine_activations", (int)r->fine, "tried_on",
+            m->dataset ? "clips" : "phrases");
         (void)json_dumpf(line, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
         (void)putchar('\n');
         json_decref(line);

@@ -15,6 +15,8 @@ static const float shares[N_SHARES] = {1.0f, 0.9f, 0.8f, 0.7f};
 struct work {
     const struct tb_model_file *file;
     enum tb_nn_dtype to;
+    bool fine;                    /* int8: two codes an activation */
+    bool half[TB_NN_MAX_TENSORS]; /* int8: stays float16 */
     struct tb_nn_shape shapes[TB_NN_MAX_TENSORS];
     size_t n_shapes;
     float *values[TB_NN_MAX_TENSORS];
@@ -104,7 +106,7 @@ static enum tb_status put_network(struct work *w)
     for (size_t i = 0; status == TB_OK && i < w->n_shapes; i++) {
         const struct tb_nn_shape *s = &w->shapes[i];
         const enum tb_nn_dtype half = w->to == TB_NN_BF16 ? TB_NN_BF16 : TB_NN_F16;
-        if (w->to == TB_NN_I8 && s->quantisable)
+        if (w->to == TB_NN_I8 && s->quantisable && !w->half[i])
             status = put_codes(w, i);
         else
             status = put_floats(w, s->name, s, w->values[i], s->rank > 1 ? half : TB_NN_F32);
@@ -147,6 +149,7 @@ static enum tb_status make(struct work *w, struct tb_model *out)
     struct tb_model_meta meta = w->file->meta;
     size_t size = 0;
     meta.uuid[0] = '\0'; /* another model than the one it is made of */
+    meta.activations = w->fine;
     enum tb_status status = put_network(w);
     if (status == TB_OK)
         status = put_sound(w);
@@ -243,26 +246,30 @@ static enum tb_status try_sound(const struct trial *t, const struct tb_model_fil
     return TB_OK;
 }
 
+/* Error of the controls or of the sound with what is set now. */
+static enum tb_status try_now(struct work *w, const struct trial *t, bool sound,
+                              struct tb_quantise_report *report)
+{
+    struct tb_model candidate = {0};
+    enum tb_status status = make(w, &candidate);
+    if (status == TB_OK)
+        status = sound ? try_sound(t, w->file, candidate.file, report)
+                       : try_controls(t, candidate.file, report);
+    tb_model_close(&candidate);
+    return status;
+}
+
 /* The share of one matrix after the other that leaves the smallest error. */
 static enum tb_status calibrate(struct work *w, const struct trial *t,
                                 struct tb_quantise_report *report)
 {
-    struct tb_model candidate = {0};
-    enum tb_status status = make(w, &candidate);
-    if (status != TB_OK)
-        return status;
-    status = try_controls(t, candidate.file, report);
-    tb_model_close(&candidate);
+    enum tb_status status = try_now(w, t, false, report);
     double best = report->control_error;
     for (size_t i = 0; status == TB_OK && i < w->n_shapes; i++) {
         float kept = w->share[i];
         for (int k = 1; w->shapes[i].quantisable && status == TB_OK && k < N_SHARES; k++) {
             w->share[i] = shares[k];
-            status = make(w, &candidate);
-            if (status != TB_OK)
-                break;
-            status = try_controls(t, candidate.file, report);
-            tb_model_close(&candidate);
+            status = try_now(w, t, false, report);
             if (report->control_error < best) {
                 best = report->control_error;
                 kept = shares[k];
@@ -271,6 +278,74 @@ static enum tb_status calibrate(struct work *w, const struct trial *t,
         w->share[i] = kept;
         report->clipped += kept < 1;
     }
+    return status;
+}
+
+struct cost {
+    size_t matrix;
+    double error; /* of the controls while this one alone is float16 */
+};
+
+static int cheaper(const void *a, const void *b)
+{
+    const struct cost *x = a, *y = b;
+    return (x->error > y->error) - (x->error < y->error);
+}
+
+/* The matrices that could stay float16, the one that helps the controls most first. */
+static enum tb_status rank(struct work *w, const struct trial *t, struct cost *costs, size_t *n,
+                           struct tb_quantise_report *report)
+{
+    enum tb_status status = TB_OK;
+    *n = 0;
+    for (size_t i = 0; i < w->n_shapes && status == TB_OK; i++) {
+        if (!w->shapes[i].quantisable)
+            continue;
+        w->half[i] = true;
+        status = try_now(w, t, false, report);
+        w->half[i] = false;
+        costs[(*n)++] = (struct cost){i, report->control_error};
+    }
+    qsort(costs, *n, sizeof *costs, cheaper);
+    return status;
+}
+
+/* As few as will do become float16: more of them are better, so their number is halved in. */
+static enum tb_status spare_some(struct work *w, const struct trial *t,
+                                 struct tb_quantise_report *report)
+{
+    struct cost costs[TB_NN_MAX_TENSORS];
+    size_t n, low = 0;
+    enum tb_status status = rank(w, t, costs, &n, report);
+    size_t high = n; /* enough; low is too few */
+    while (status == TB_OK && low + 1 < high) {
+        const size_t middle = (low + high) / 2;
+        for (size_t k = 0; k < n; k++)
+            w->half[costs[k].matrix] = k < middle;
+        status = try_now(w, t, true, report);
+        if (report->mss <= TB_QUANTISE_LOSS)
+            high = middle;
+        else
+            low = middle;
+    }
+    for (size_t k = 0; k < n; k++)
+        w->half[costs[k].matrix] = k < high;
+    report->halves = (unsigned)high;
+    return status;
+}
+
+/* Coarse activations where they will do, and float16 where int8 will not. */
+static enum tb_status choose_steps(struct work *w, const struct trial *t,
+                                   struct tb_quantise_report *report)
+{
+    w->fine = false;
+    enum tb_status status = try_now(w, t, true, report);
+    report->coarse_mss = report->mss;
+    report->fine = w->fine = !(report->mss <= TB_QUANTISE_LOSS);
+    if (status == TB_OK && w->fine)
+        status = try_now(w, t, true, report);
+    if (status == TB_OK && !(report->mss <= TB_QUANTISE_LOSS))
+        status = spare_some(w, t, report);
     return status;
 }
 
@@ -330,8 +405,11 @@ enum tb_status tb_quantise(const struct tb_model *model, enum tb_nn_dtype to,
     enum tb_status status = open_work(w, model->file);
     if (status == TB_OK)
         status = want_controls(&t, model->file);
+    w->fine = to == TB_NN_I8; /* so that it is the weights' errors that are weighed */
     if (status == TB_OK && to == TB_NN_I8)
         status = calibrate(w, &t, report);
+    if (status == TB_OK && to == TB_NN_I8)
+        status = choose_steps(w, &t, report);
     if (status == TB_OK)
         status = make(w, out);
     if (status == TB_OK)

@@ -157,8 +157,9 @@ TB_INLINE void tile_float(const struct tb_nn_job *job, const struct panel *p, st
     }
 }
 
-/* acc[lane] += sum over 4 of code * weight. All variants give the same integers: AVX-512 adds 128
- * to the codes (see quantise) and takes it back with the correction, AVX2 moves the sign. */
+/* acc[lane] += sum over 4 of code * weight, codes -128..127. All variants give the same integers:
+ * AVX-512 adds 128 to the codes (see quantise) and takes it back with the correction, AVX2 moves
+ * the sign. */
 TB_INLINE tb_vi dot4(tb_vi acc, int32_t codes, const unsigned char *w)
 {
 #if TB_VLANES == 16
@@ -199,6 +200,18 @@ TB_INLINE tb_vi dot4(tb_vi acc, int32_t codes, const unsigned char *w)
 #endif
 }
 
+/* The same of codes 0..127. */
+TB_INLINE tb_vi dot4_low(tb_vi acc, int32_t codes, const unsigned char *w)
+{
+#if TB_VLANES == 8
+    const __m256i weight = _mm256_loadu_si256((const __m256i *)(const void *)w);
+    const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi32(codes), weight);
+    return acc + (tb_vi)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+#else
+    return dot4(acc, codes, w);
+#endif
+}
+
 TB_INLINE int32_t codes_at(const unsigned char *codes, size_t i)
 {
     int32_t four;
@@ -206,40 +219,18 @@ TB_INLINE int32_t codes_at(const unsigned char *codes, size_t i)
     return four;
 }
 
-TB_INLINE void tile_int8(const struct tb_nn_job *job, const struct panel *p, struct tile t)
+/* int8 weights under activations of two codes: 128 times a high one and a low one. Their sums are
+ * kept apart. */
+#define I8_FINE TB_NN_N_DTYPES
+
+struct sums {
+    tb_vi high[MAX_TILE], low[MAX_TILE];
+};
+
+TB_INLINE void finish_int8(const struct tb_nn_job *job, const struct panel *p, struct tile t,
+                           const struct sums *sums, bool fine)
 {
-    const unsigned n4 = (job->op->n_in + 3) / 4;
     const float *scale = job->scratch + t.first * job->stride + job->model->codes;
-    const unsigned char *x = (const unsigned char *)(scale + TB_NN_HALF);
-    const size_t stride = job->stride * sizeof(float);
-    const unsigned char *w = p->values + 4 * p->slice;
-    const size_t row = 4 * p->row;
-    tb_vi acc[MAX_TILE] = {{0}};
-    unsigned i = 0;
-    for (; i + t.steps <= n4; i += t.steps, w += t.steps * row, x += 4 * t.steps) {
-        __builtin_prefetch(w + PREFETCH_BYTES);
-        TB_UNROLL
-        for (unsigned c = 0; c < t.steps; c++) {
-            TB_UNROLL
-            for (unsigned v = 0; v < t.n; v++) {
-                const int32_t four = codes_at(x + v * stride, c);
-                TB_UNROLL
-                for (unsigned s = 0; s < t.vectors; s++) {
-                    tb_vi *a = &acc[(c % t.chains * t.vectors + s) * t.n + v];
-                    *a = dot4(*a, four, w + c * row + 4 * s * TB_VLANES);
-                }
-            }
-        }
-    }
-    for (; i < n4; i++, w += row, x += 4) {
-        TB_UNROLL
-        for (unsigned v = 0; v < t.n; v++) {
-            const int32_t four = codes_at(x + v * stride, 0);
-            TB_UNROLL
-            for (unsigned s = 0; s < t.vectors; s++)
-                acc[s * t.n + v] = dot4(acc[s * t.n + v], four, w + 4 * s * TB_VLANES);
-        }
-    }
     const struct tail tail = tail_of(job, p, t.first);
     TB_UNROLL
     for (unsigned s = 0; s < t.vectors; s++) {
@@ -250,21 +241,72 @@ TB_INLINE void tile_int8(const struct tb_nn_job *job, const struct panel *p, str
             memcpy(&correction, p->correction + at, sizeof correction);
         TB_UNROLL
         for (unsigned v = 0; v < t.n; v++) {
-            tb_vi sum = correction + acc[s * t.n + v];
+            tb_vi high = correction + sums->high[s * t.n + v], low = sums->low[s * t.n + v];
             TB_UNROLL
-            for (unsigned c = 1; c < t.chains; c++)
-                sum += acc[(c * t.vectors + s) * t.n + v];
-            finish(&tail, v, s * TB_VLANES,
-                   __builtin_convertvector(sum, tb_vf) * unit * scale[v * job->stride]);
+            for (unsigned c = 1; c < t.chains; c++) {
+                high += sums->high[(c * t.vectors + s) * t.n + v];
+                low += sums->low[(c * t.vectors + s) * t.n + v];
+            }
+            tb_vf sum = __builtin_convertvector(high, tb_vf);
+            if (fine)
+                sum = sum * (float)TB_NN_LOW_CODES + __builtin_convertvector(low, tb_vf);
+            finish(&tail, v, s * TB_VLANES, sum * unit * scale[v * job->stride]);
         }
     }
+}
+
+TB_INLINE void tile_int8(const struct tb_nn_job *job, const struct panel *p, struct tile t,
+                         bool fine)
+{
+    const unsigned n4 = (job->op->n_in + 3) / 4;
+    const float *scale = job->scratch + t.first * job->stride + job->model->codes;
+    const unsigned char *x = (const unsigned char *)(scale + TB_NN_HALF);
+    const size_t stride = job->stride * sizeof(float), low = job->model->low_codes;
+    const unsigned char *w = p->values + 4 * p->slice;
+    const size_t row = 4 * p->row;
+    struct sums sums = {{{0}}, {{0}}};
+    unsigned i = 0;
+    for (; i + t.steps <= n4; i += t.steps, w += t.steps * row, x += 4 * t.steps) {
+        __builtin_prefetch(w + PREFETCH_BYTES);
+        TB_UNROLL
+        for (unsigned c = 0; c < t.steps; c++) {
+            TB_UNROLL
+            for (unsigned v = 0; v < t.n; v++) {
+                const int32_t high = codes_at(x + v * stride, c);
+                const int32_t rest = codes_at(x + v * stride + low, c);
+                TB_UNROLL
+                for (unsigned s = 0; s < t.vectors; s++) {
+                    const unsigned at = (c % t.chains * t.vectors + s) * t.n + v;
+                    const unsigned char *four = w + c * row + 4 * s * TB_VLANES;
+                    sums.high[at] = dot4(sums.high[at], high, four);
+                    if (fine)
+                        sums.low[at] = dot4_low(sums.low[at], rest, four);
+                }
+            }
+        }
+    }
+    for (; i < n4; i++, w += row, x += 4) {
+        TB_UNROLL
+        for (unsigned v = 0; v < t.n; v++) {
+            const int32_t high = codes_at(x + v * stride, 0);
+            const int32_t rest = codes_at(x + v * stride + low, 0);
+            TB_UNROLL
+            for (unsigned s = 0; s < t.vectors; s++) {
+                const unsigned at = s * t.n + v;
+                sums.high[at] = dot4(sums.high[at], high, w + 4 * s * TB_VLANES);
+                if (fine)
+                    sums.low[at] = dot4_low(sums.low[at], rest, w + 4 * s * TB_VLANES);
+            }
+        }
+    }
+    finish_int8(job, p, t, &sums, fine);
 }
 
 TB_INLINE void tile_any(const struct tb_nn_job *job, const struct panel *p, struct tile t,
                         enum tb_nn_dtype storage)
 {
-    if (storage == TB_NN_I8)
-        tile_int8(job, p, t);
+    if (storage == TB_NN_I8 || storage == I8_FINE)
+        tile_int8(job, p, t, storage == I8_FINE);
     else
         tile_float(job, p, t, storage);
 }
@@ -281,11 +323,12 @@ TB_INLINE void panel_batch(const struct tb_nn_job *job, const struct panel *p,
                            enum tb_nn_dtype storage)
 {
     enum { SLICE = HALF_VECTORS < 2 ? 1 : 2, WIDE = PANEL_VECTORS < 2 ? 1 : 2 };
+    const unsigned wide = storage == I8_FINE ? SLICE : WIDE; /* two sums an output */
     const bool full = p->row == TB_NN_PANEL;
     unsigned v = 0;
     for (; v + GROUP <= job->n_voices; v += GROUP)
         if (full)
-            slices(job, *p, (struct tile){v, GROUP, WIDE, 1, 4}, storage);
+            slices(job, *p, (struct tile){v, GROUP, wide, 1, 4}, storage);
         else
             slices(job, *p, (struct tile){v, GROUP, SLICE, 1, 4}, storage);
     if (GROUP > 4 && v + 4 <= job->n_voices) {
@@ -334,18 +377,39 @@ static void linear(const struct tb_nn_job *job)
         linear_with(job, TB_NN_BF16);
         break;
     case TB_NN_I8:
-        linear_with(job, TB_NN_I8);
+        if (job->model->spec.fine)
+            linear_with(job, I8_FINE);
+        else
+            linear_with(job, TB_NN_I8);
         break;
     case TB_NN_N_DTYPES:
         break;
     }
 }
 
-/* Symmetric, one scale a voice: the loudest input is code 127. */
-static void quantise(const struct tb_nn_job *job)
+/* Codes of x[n], a multiple of TB_VLANES; low NULL: one each, else two. */
+TB_INLINE void put_codes(const float *x, unsigned n, tb_vf factor, unsigned char *codes,
+                         unsigned char *low)
 {
     typedef int8_t narrow __attribute__((vector_size(TB_VLANES)));
+    for (unsigned i = 0; i < n; i += TB_VLANES) {
+        tb_vi code = tb_vround(tb_vload(x + i) * factor);
+        if (low) {
+            const narrow rest = __builtin_convertvector(code & (TB_NN_LOW_CODES - 1), narrow);
+            memcpy(low + i, &rest, sizeof rest);
+            code >>= 7;
+        }
+        const narrow bytes = __builtin_convertvector(code ^ (TB_VLANES == 16 ? 0x80 : 0), narrow);
+        memcpy(codes + i, &bytes, sizeof bytes);
+    }
+}
+
+/* Symmetric, one scale a voice: the loudest input is code 127, or 16383 where it is fine. */
+static void quantise(const struct tb_nn_job *job)
+{
     const unsigned n = job->op->n_in, n_round = (n + TB_VLANES - 1) / TB_VLANES * TB_VLANES;
+    const bool fine = job->model->spec.fine;
+    const float most = fine ? (float)TB_NN_FINE_CODE : (float)TB_NN_COARSE_CODE;
     for (unsigned v = 0; v < job->n_voices; v++) {
         float *x = job->scratch + v * job->stride + job->op->src;
         float *scale = job->scratch + v * job->stride + job->model->codes;
@@ -356,13 +420,12 @@ static void quantise(const struct tb_nn_job *job)
         for (unsigned i = 0; i < n_round; i += TB_VLANES)
             peak = tb_vmax(peak, tb_vabs(tb_vload(x + i)));
         const float loudest = tb_vpeak(peak) + 1e-30f;
-        const tb_vf factor = tb_vset(127.0f / loudest);
-        scale[0] = loudest / 127.0f;
-        for (unsigned i = 0; i < n_round; i += TB_VLANES) {
-            const tb_vi code = tb_vround(tb_vload(x + i) * factor) ^ (TB_VLANES == 16 ? 0x80 : 0);
-            const narrow bytes = __builtin_convertvector(code, narrow);
-            memcpy(codes + i, &bytes, sizeof bytes);
-        }
+        const tb_vf factor = tb_vset(most / loudest);
+        scale[0] = loudest / most;
+        if (fine)
+            put_codes(x, n_round, factor, codes, codes + job->model->low_codes);
+        else
+            put_codes(x, n_round, factor, codes, NULL);
     }
 }
 

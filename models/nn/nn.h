@@ -59,6 +59,7 @@ struct tb_nn_spec {
     enum tb_nn_residual residual[TB_NN_MAX_BLOCKS]; /* IDENTITY needs equal widths */
     float leak;                                     /* slope of the leaky ReLU below 0, 0..1 */
     float norm_epsilon;                             /* of the layer norms, > 0 */
+    bool fine; /* inputs of int8 matrices in 16383 steps of the loudest, not 127 */
 };
 
 /* What a spec needs, in the order that tb_nn_model_new takes it. */

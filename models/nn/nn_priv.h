@@ -15,11 +15,14 @@ enum {
     TB_NN_MAX_RINGS = 2 * TB_NN_MAX_BLOCKS,
     TB_NN_SMALL = 16, /* matrices with fewer inputs stay float32: nothing to win, much to lose */
     TB_NN_NONE = 0x7fffffff,
+    TB_NN_LOW_CODES = 128, /* a fine activation is 128 times a high code, and a low one */
+    TB_NN_COARSE_CODE = 127,
+    TB_NN_FINE_CODE = 127 * TB_NN_LOW_CODES + 127,
 };
 
 enum tb_nn_kind {
     TB_NN_OP_LINEAR,   /* dst = act(W src + b) + add */
-    TB_NN_OP_QUANTISE, /* codes = round(src * 127 / max|src|) */
+    TB_NN_OP_QUANTISE, /* codes = round(src * 127 / max|src|), or 16383 */
     TB_NN_OP_NORM,     /* dst = leaky(layer_norm(src)) */
     TB_NN_OP_GRU,      /* state and dst = gates(src, add, state) */
     TB_NN_OP_TAPS,     /* dst = [kernel][n] delayed src; src goes into the ring */
@@ -74,7 +77,8 @@ struct tb_nn_model {
     unsigned scratch;    /* floats a voice */
     unsigned state;      /* floats a voice */
     unsigned inputs;     /* offset in scratch */
-    unsigned codes;      /* offset in scratch: scale (16 floats), then int8 codes */
+    unsigned codes;      /* offset in scratch: scale (16 floats), then high codes, low codes */
+    unsigned low_codes;  /* bytes from the high codes to the low ones */
     unsigned heads[TB_NN_MAX_HEADS];
     unsigned char *arena;
     size_t arena_bytes, mapped_bytes, locked_bytes;

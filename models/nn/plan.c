@@ -254,7 +254,8 @@ bool tb_nn_plan(struct tb_nn_model *model, const struct tb_nn_tensor *tensors,
         plan_gru(&p);
     else
         plan_tcn(&p);
-    model->codes = take_floats(&p, TB_NN_HALF + tb_nn_round(p.widest, TB_NN_ALIGN) / 4);
+    model->low_codes = tb_nn_round(p.widest, TB_NN_ALIGN);
+    model->codes = take_floats(&p, TB_NN_HALF + 2 * model->low_codes / 4);
     model->state = tb_nn_round(model->state ? model->state : 1, TB_NN_HALF);
     /* 16 floats over a multiple of 4096 bytes would put all voices into one cache set. */
     if (model->scratch % 1024 == 0)

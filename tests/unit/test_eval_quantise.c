@@ -90,6 +90,8 @@ static void every_type(void **state)
                   fabs(r.level_db) < 0.5))
                 fail_msg("family %d, %s: error %g, loss %g, level %g dB", (int)family,
                          tb_model_dtype_name(cases[i].to), r.control_error, r.mss, r.level_db);
+            assert_true(cases[i].to != TB_NN_I8 || r.mss <= TB_QUANTISE_LOSS || r.halves > 0);
+            assert_true(r.halves == 0 || (r.fine && r.coarse_mss > TB_QUANTISE_LOSS));
             assert_int_equal(r.bytes_before, model.size);
             assert_int_equal(r.bytes_after, smaller.size);
             assert_true((double)smaller.size < cases[i].size * (double)model.size);
