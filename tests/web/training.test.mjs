@@ -117,6 +117,38 @@ test('stopped, gone on with, stopped, and still there after a reload', async () 
     await page.waitForSelector('.contents');
 });
 
+test('a device that dies meanwhile: interrupted, and it goes on', async () => {
+    await page.click('.learning button:has-text("Learn on")');
+    await state('Learning');
+    await daemon.kill();
+    await page.waitForSelector('.lamp.lost, .lamp.connecting');
+    await daemon.start();
+    await connected(page, PATIENCE_MS);
+    await state('Interrupted');
+    await page.click('.learning button:has-text("Go on")');
+    await state('Learning');
+    await page.click('.learning button:has-text("Stop")');
+    await state('Stopped');
+});
+
+test('recordings that hold nothing: it fails, and says why', async () => {
+    await page.selectOption('select[aria-label="Which recordings"]', { label: 'New …' });
+    await page.fill('.recordings .fields input', 'Void');
+    await page.setInputFiles('input[aria-label="Recordings"]', [
+        file('one.wav', new Float32Array(16000 * SECONDS)),
+    ]);
+    await page.click('.wishes .primary:enabled');
+    await state('Failed');
+    assert.match(await page.textContent('.learning .state'), /Failed\. [A-Z].{10,}/);
+    assert.ok(await page.isDisabled('.learning .primary'));
+    await page.click('button[aria-label="Delete Void Harmonics + noise"]');
+    await page.click('.earlier .danger');
+    await page.click('button[aria-label="Delete these recordings …"]');
+    await page.click('.recordings .danger');
+    await page.click(`.earlier .wide:has-text("${NAME}")`);
+    await state('Stopped');
+});
+
 test('kept under a name, it is among the models, and keys play it', async () => {
     await page.click('.learning button:has-text("Keep it")');
     await page.fill('dialog input[name=licence]', 'CC0-1.0');
@@ -161,6 +193,7 @@ test('a training and its recordings are deleted after a question', async () => {
     await page.click('button[aria-label="Delete My pipe"]');
     await page.click('.earlier .danger');
     await page.waitForSelector('.how');
+    await page.selectOption('select[aria-label="Which recordings"]', { label: 'Pipe' });
     await page.click('button[aria-label="Delete these recordings …"]');
     await page.click('.recordings .danger');
     await page.waitForSelector('.dropzone.empty');

@@ -216,8 +216,8 @@ export function advice({ minutes }: Report): string {
 export function noteRange(bins: Bin[]): string {
     const used = bins.filter(({ minutes }) => minutes > 0);
     if (!used.length) return '';
-    const name = (hz: number) => noteName(nearestNote(hz).key);
-    return `${name(used[0]!.low)}–${name(used[used.length - 1]!.high)}`;
+    const name = ({ low, high }: Bin) => noteName(nearestNote(Math.sqrt(low * high)).key);
+    return `${name(used[0]!)}–${name(used[used.length - 1]!)}`;
 }
 
 /** Gain that brings b to the loudness of a (rms), never above full scale. */

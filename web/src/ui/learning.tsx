@@ -146,7 +146,7 @@ function Clips({ clips, now, choose }: ClipsProps) {
         >
             {clips.map(({ index, recording, seconds }, i) => (
                 <option key={index} value={String(i)}>
-                    {recording}, {seconds.toFixed(1)} s
+                    {recording || `Clip ${i + 1}`}, {seconds.toFixed(1)} s
                 </option>
             ))}
         </select>

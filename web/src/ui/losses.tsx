@@ -83,40 +83,57 @@ export function Losses({ run }: { run: Training }) {
 interface Amounts {
     bins: Bin[];
     title: string;
-    name(value: number): string;
-    tint: string;
+    kind: 'pitch' | 'loudness';
 }
 
+/** Where a bin's middle is: on the keyboard, or in dB. */
+const KINDS = {
+    pitch: {
+        tint: 'op5',
+        scale: Math.log2,
+        name: (share: number) => noteName(nearestNote(2 ** share).key),
+    },
+    loudness: {
+        tint: 'op3',
+        scale: (db: number) => db,
+        name: (db: number) => `${db.toFixed(0)} dB`,
+    },
+};
+
 /** Minutes by pitch or loudness. */
-export function Histogram({ bins, title, name, tint }: Amounts) {
-    const used = bins.filter(({ minutes }) => minutes > 0);
+export function Histogram({ bins, title, kind }: Amounts) {
+    const { tint, scale, name } = KINDS[kind];
+    const places = bins.map(({ low, high, minutes }) => ({
+        from: scale(low),
+        to: scale(high),
+        minutes,
+    }));
+    const [first, last] = [places[0], places[places.length - 1]];
+    if (!first || !last) return null;
     const most = Math.max(...bins.map(({ minutes }) => minutes), 1e-9);
-    const [from, to] = [bins[0]?.low ?? 0, bins[bins.length - 1]?.high ?? 0];
+    const middle = ({ from, to }: typeof first) => (from + to) / 2;
     const draw: Draw = (context, width, whole) => {
         const height = whole - AXIS_PX;
-        const pitch = width / Math.max(1, bins.length);
-        const gap = pitch > 4 ? Math.min(2, pitch * 0.2) : 0;
+        const x = (at: number) => ((at - first.from) / (last.to - first.from)) * width;
         context.fillStyle = color(tint);
-        bins.forEach(({ minutes }, i) => {
+        for (const { from, to, minutes } of places) {
             const up = (minutes / most) * (height - 26);
-            context.fillRect(i * pitch + gap / 2, height - up, pitch - gap, up);
-        });
+            const wide = x(to) - x(from);
+            context.fillRect(x(from), height - up, wide - (wide > 4 ? 1.5 : 0), up);
+        }
         context.strokeStyle = color('line');
         context.strokeRect(0, height + 0.5, width, 0);
         context.font = FONT;
         context.fillStyle = color('dim');
-        const label = (value: number, x: number, align: CanvasTextAlign) => {
+        const label = (at: number, left: number, align: CanvasTextAlign) => {
             context.textAlign = align;
-            context.fillText(name(value), x, whole - 4);
+            context.fillText(name(at), left, whole - 4);
         };
-        label(from, 6, 'left');
-        label(to, width - 6, 'right');
-        const middle = bins[Math.floor(bins.length / 2)];
-        if (middle) label(middle.low, width / 2, 'center');
+        label(middle(first), 6, 'left');
+        label((first.from + last.to) / 2, width / 2, 'center');
+        label(middle(last), width - 6, 'right');
     };
-    const range = used.length
-        ? `from ${name(used[0]!.low)} to ${name(used[used.length - 1]!.high)}`
-        : 'nothing';
+    const range = `from ${name(middle(first))} to ${name(middle(last))}`;
     return (
         <figure class="screen histogram">
             <Picture draw={draw} label={`Minutes by ${title.toLowerCase()}: ${range}`} />
@@ -124,9 +141,6 @@ export function Histogram({ bins, title, name, tint }: Amounts) {
         </figure>
     );
 }
-
-export const pitchName = (hz: number) => noteName(nearestNote(hz).key);
-export const levelName = (db: number) => `${db.toFixed(0)} dB`;
 
 const TINTS: Record<Side, string> = { original: 'teal', model: 'amber' };
 

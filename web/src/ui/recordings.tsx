@@ -7,7 +7,7 @@ import { advice, noteRange, type Labels, type Recording, type Report } from '../
 import { attempt, role } from '../core/store';
 import * as training from '../core/training';
 import { Icon } from './icons';
-import { Histogram, levelName, pitchName } from './losses';
+import { Histogram } from './losses';
 
 /** Lines of a long list; what needs a look comes first. */
 const LINES = 60;
@@ -257,11 +257,12 @@ function Contents({ report }: { report: Report }) {
     return (
         <div class="contents">
             <p>
-                <b>{amount} minutes</b> of sound, {noteRange(pitch)}. {advice(report)} {held} of{' '}
-                {held + clips.train} clips are held back to judge it.
+                <b>{amount} minutes</b> of sound, {noteRange(pitch)}. {advice(report)} {held} of
+                {` ${held + clips.train} `}
+                clips are held back to judge it.
             </p>
-            <Histogram bins={pitch} title="Pitch" name={pitchName} tint="op5" />
-            <Histogram bins={loudness} title="Loudness" name={levelName} tint="op3" />
+            <Histogram bins={pitch} title="Pitch" kind="pitch" />
+            <Histogram bins={loudness} title="Loudness" kind="loudness" />
         </div>
     );
 }
