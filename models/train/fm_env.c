@@ -107,9 +107,9 @@ struct tb_fm_env *tb_fm_env_new(const struct tb_fm_env_voice *voice,
         e->most = tb_fm_env_most(voice);
         declare(e);
         const size_t n = e->network.n_values;
-        e->network.memory = calloc(3 * n, sizeof(tb_real));
-        e->gradients = calloc(n, sizeof(tb_real));
-        e->average = calloc(n, sizeof(tb_real));
+        e->network.memory = tb_reals_new(3 * n);
+        e->gradients = tb_reals_new(n);
+        e->average = tb_reals_new(n);
         e->input = calloc(rows * INPUTS, sizeof(float));
         e->levels = calloc(rows * OPERATORS, sizeof(float));
         e->tape = tb_tape_new((size_t)4 << 30);

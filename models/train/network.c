@@ -264,7 +264,7 @@ struct tb_network *tb_network_new(const struct tb_network_spec *spec, uint64_t s
         n->spec = *spec;
         l->network = n;
         declare_all(l);
-        n->memory = calloc(3 * n->n_values, sizeof(tb_real));
+        n->memory = tb_reals_new(3 * n->n_values);
     }
     if (!n || !l || !n->memory) {
         (void)tb_fail(err, TB_ENOMEM, "no memory for the network");

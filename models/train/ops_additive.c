@@ -91,6 +91,17 @@ static size_t safe_harmonics(const struct harmonic *h, size_t first, size_t harm
     return safe;
 }
 
+/* How many are below it at some sample: those above get no gradient. */
+static size_t heard_harmonics(const struct harmonic *h, size_t first, size_t harmonics)
+{
+    const float *cps = h->pitch.cps + first;
+    float lowest = cps[0] < cps[h->grid.hop - 1] ? cps[0] : cps[h->grid.hop - 1];
+    size_t heard = harmonics;
+    while (!h->grid.published && heard > 0 && lowest * (float)heard >= LIMIT_CPS)
+        heard--;
+    return heard;
+}
+
 /* out += (a0 (1 - w) + a1 w) sin(2 pi k phase) over one hop */
 static inline void bank(const uint32_t *phase, size_t hop, uint32_t k, const tb_real a[2],
                         tb_real *out)
@@ -140,6 +151,7 @@ static inline void bank_back(const struct tb_pitch *p, size_t hop, uint32_t k, c
                              tb_real sums[2])
 {
     tb_real all = 0, late = 0, step = 1 / (tb_real)hop;
+    TB_SUM(all, late)
     for (size_t i = 0; i < hop; i++) {
         tb_real v = d[i] * tb_sine_turns(k * p->phase[i]);
         all += v;
@@ -152,14 +164,16 @@ static inline void bank_back(const struct tb_pitch *p, size_t hop, uint32_t k, c
 static inline void bank_above_back(const struct tb_pitch *p, size_t hop, uint32_t k,
                                    const tb_real *d, tb_real sums[2])
 {
-    tb_real step = 1 / (tb_real)hop;
-    sums[0] = sums[1] = 0;
+    tb_real all = 0, late = 0, step = 1 / (tb_real)hop;
+    TB_SUM(all, late)
     for (size_t i = 0; i < hop; i++) {
         tb_real heard = p->cps[i] * (float)k < LIMIT_CPS ? 1 : 0;
         tb_real v = heard * d[i] * tb_sine_turns(k * p->phase[i]);
-        sums[0] += v;
-        sums[1] += v * step * (tb_real)i;
+        all += v;
+        late += v * step * (tb_real)(int)i;
     }
+    sums[0] = all;
+    sums[1] = late;
 }
 
 TB_CLONES static void harmonic_backward(const struct tb_note *note)
@@ -170,8 +184,8 @@ TB_CLONES static void harmonic_backward(const struct tb_note *note)
     for (size_t t = 0; amplitude->grad && t < amplitude->rows; t++) {
         struct span s = span_at(&h->grid, t);
         struct tb_pitch pitch = pitch_from(h, s.sample);
-        size_t safe = safe_harmonics(h, s.sample, n);
-        for (size_t k = 0; k < n; k++) {
+        size_t safe = safe_harmonics(h, s.sample, n), heard = heard_harmonics(h, s.sample, n);
+        for (size_t k = 0; k < heard; k++) {
             tb_real sums[2];
             if (k < safe)
                 bank_back(&pitch, hop, (uint32_t)k + 1, note->out.grad + s.sample, sums);
@@ -186,6 +200,8 @@ TB_CLONES static void harmonic_backward(const struct tb_note *note)
 struct tb_tensor tb_op_harmonic(struct tb_tape *tape, const struct tb_grid *grid,
                                 struct tb_tensor amplitude, const struct tb_pitch *pitch)
 {
+    if (tb_tape_failed(tape)) /* then what came in may be empty */
+        return (struct tb_tensor){0};
     assert(amplitude.rows == grid->clips * grid->frames && grid->hop <= MAX_HOP);
     struct tb_tensor y = tb_tape_tensor(tape, amplitude.rows * grid->hop, 1, true);
     struct harmonic *h = tb_tape_alloc(tape, sizeof *h);
@@ -224,6 +240,8 @@ static void gain_backward(const struct tb_note *note)
 struct tb_tensor tb_op_gain(struct tb_tape *tape, const struct tb_grid *grid,
                             struct tb_tensor signal, struct tb_tensor gain)
 {
+    if (tb_tape_failed(tape))
+        return (struct tb_tensor){0};
     assert(gain.cols == 1 && signal.rows == gain.rows * grid->hop);
     struct tb_tensor y = tb_tape_tensor(tape, signal.rows, 1, true);
     struct tb_grid *saved = tb_tape_alloc(tape, sizeof *saved);

@@ -25,6 +25,13 @@ static void gemm(struct factor a, struct factor b, size_t m, size_t n, size_t k,
             width(a.transposed ? m : k), b.value, width(b.transposed ? k : n), 1, c, width(n));
 }
 
+TB_CLONES static void add_rows(const tb_real *x, size_t rows, size_t cols, tb_real *sum)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < cols; c++)
+            sum[c] += x[r * cols + c];
+}
+
 static void linear_backward(const struct tb_note *note)
 {
     const struct tb_tensor *x = &note->in[0], *w = &note->in[1], *b = &note->in[2], *y = &note->out;
@@ -36,9 +43,7 @@ static void linear_backward(const struct tb_note *note)
              y->rows, w->grad);
     if (!b->grad)
         return;
-    for (size_t r = 0; r < y->rows; r++)
-        for (size_t c = 0; c < y->cols; c++)
-            b->grad[c] += y->grad[r * y->cols + c];
+    add_rows(y->grad, y->rows, y->cols, b->grad);
 }
 
 struct tb_tensor tb_op_linear(struct tb_tape *tape, struct tb_tensor x, struct tb_tensor weight,
@@ -66,6 +71,7 @@ TB_CLONES static void layer_norm_backward(const struct tb_note *note)
     for (size_t r = 0; r < x->rows; r++) {
         const tb_real *v = x->value + r * n, *d = y->grad + r * n;
         tb_real mean = stats[2 * r], inverse = stats[2 * r + 1], sum = 0, dot = 0;
+        TB_SUM(sum, dot)
         for (size_t c = 0; c < n; c++) {
             tb_real hat = (v[c] - mean) * inverse, g = d[c] * gain->value[c];
             sum += g;
@@ -94,9 +100,11 @@ TB_CLONES struct tb_tensor tb_op_layer_norm(struct tb_tape *tape, struct tb_tens
     for (size_t r = 0; r < x.rows; r++) {
         const tb_real *v = x.value + r * n;
         tb_real *out = y.value + r * n, mean = 0, variance = 0;
+        TB_SUM(mean)
         for (size_t c = 0; c < n; c++)
             mean += v[c];
         mean /= (tb_real)n;
+        TB_SUM(variance)
         for (size_t c = 0; c < n; c++)
             variance += (v[c] - mean) * (v[c] - mean);
         tb_real inverse = 1 / tb_sqrt(variance / (tb_real)n + TB_R(1e-5));
@@ -114,15 +122,23 @@ static size_t size_of(const struct tb_tensor *t)
     return t->rows * t->cols;
 }
 
-static void leaky_relu_backward(const struct tb_note *note)
+/* Values whose gradient is asked for. */
+static size_t wanted(const struct tb_tensor *t)
 {
-    const struct tb_tensor *x = &note->in[0], *y = &note->out;
-    tb_real slope = *(const tb_real *)note->saved;
-    for (size_t i = 0; x->grad && i < size_of(x); i++)
-        x->grad[i] += y->grad[i] * (x->value[i] > 0 ? 1 : slope);
+    return t->grad ? size_of(t) : 0;
 }
 
-struct tb_tensor tb_op_leaky_relu(struct tb_tape *tape, struct tb_tensor x, tb_real slope)
+TB_CLONES static void leaky_relu_backward(const struct tb_note *note)
+{
+    const struct tb_tensor *x = &note->in[0], *y = &note->out;
+    const tb_real less = 1 - *(const tb_real *)note->saved;
+    for (size_t i = 0, n = wanted(x); i < n; i++) {
+        const tb_real by = 1 - less * (tb_real)(x->value[i] <= 0); /* gcc makes ?: a branch */
+        x->grad[i] += y->grad[i] * by;
+    }
+}
+
+TB_CLONES struct tb_tensor tb_op_leaky_relu(struct tb_tape *tape, struct tb_tensor x, tb_real slope)
 {
     struct tb_tensor y = tb_tape_tensor(tape, x.rows, x.cols, true);
     tb_real *saved = tb_tape_alloc(tape, sizeof *saved);
@@ -135,10 +151,10 @@ struct tb_tensor tb_op_leaky_relu(struct tb_tape *tape, struct tb_tensor x, tb_r
     return y;
 }
 
-static void sigmoid_backward(const struct tb_note *note)
+TB_CLONES static void sigmoid_backward(const struct tb_note *note)
 {
     const struct tb_tensor *x = &note->in[0], *y = &note->out;
-    for (size_t i = 0; x->grad && i < size_of(x); i++)
+    for (size_t i = 0, n = wanted(x); i < n; i++)
         x->grad[i] += y->grad[i] * y->value[i] * (1 - y->value[i]);
 }
 
@@ -151,10 +167,10 @@ TB_CLONES struct tb_tensor tb_op_sigmoid(struct tb_tape *tape, struct tb_tensor 
     return y;
 }
 
-static void tanh_backward(const struct tb_note *note)
+TB_CLONES static void tanh_backward(const struct tb_note *note)
 {
     const struct tb_tensor *x = &note->in[0], *y = &note->out;
-    for (size_t i = 0; x->grad && i < size_of(x); i++)
+    for (size_t i = 0, n = wanted(x); i < n; i++)
         x->grad[i] += y->grad[i] * (1 - y->value[i] * y->value[i]);
 }
 
@@ -170,11 +186,11 @@ TB_CLONES struct tb_tensor tb_op_tanh(struct tb_tape *tape, struct tb_tensor x)
 #define LN10 TB_R(2.302585092994045684)
 
 /* d/dx 2 s^p = p 2 s^p (1 - s); saved: 1 - s */
-static void exp_sigmoid_backward(const struct tb_note *note)
+TB_CLONES static void exp_sigmoid_backward(const struct tb_note *note)
 {
     const struct tb_tensor *x = &note->in[0], *y = &note->out;
     const tb_real *rest = note->saved;
-    for (size_t i = 0; x->grad && i < size_of(x); i++)
+    for (size_t i = 0, n = wanted(x); i < n; i++)
         x->grad[i] += y->grad[i] * LN10 * (y->value[i] - TB_R(1e-7)) * rest[i];
 }
 
@@ -193,16 +209,25 @@ TB_CLONES struct tb_tensor tb_op_exp_sigmoid(struct tb_tape *tape, struct tb_ten
     return y;
 }
 
-static void dropout_backward(const struct tb_note *note)
+TB_CLONES static void dropout_backward(const struct tb_note *note)
 {
     const struct tb_tensor *x = &note->in[0], *y = &note->out;
     const tb_real *keep = note->saved;
-    for (size_t i = 0; x->grad && i < size_of(x); i++)
+    for (size_t i = 0, n = wanted(x); i < n; i++)
         x->grad[i] += y->grad[i] * keep[i];
 }
 
-struct tb_tensor tb_op_dropout(struct tb_tape *tape, struct tb_tensor x, tb_real p,
-                               struct tb_random *random)
+/* One draw a tensor, and from it a hash of each place ("lowbias32", C. Wellons): a stream that goes
+ * from draw to draw cannot be made a vector of. */
+static inline uint32_t scramble(uint32_t x)
+{
+    x = (x ^ (x >> 16)) * 0x7feb352dU;
+    x = (x ^ (x >> 15)) * 0x846ca68bU;
+    return x ^ (x >> 16);
+}
+
+TB_CLONES struct tb_tensor tb_op_dropout(struct tb_tape *tape, struct tb_tensor x, tb_real p,
+                                         struct tb_random *random)
 {
     if (!tb_tape_training(tape) || p <= 0)
         return x;
@@ -210,25 +235,30 @@ struct tb_tensor tb_op_dropout(struct tb_tape *tape, struct tb_tensor x, tb_real
     tb_real *keep = tb_tape_alloc(tape, size_of(&x) * sizeof *keep);
     if (tb_tape_failed(tape))
         return (struct tb_tensor){0};
+    const uint32_t key = (uint32_t)(tb_random_next(random) >> 32);
+    const uint32_t below = (uint32_t)(0x1p32 * (double)p);
+    const tb_real kept = 1 / (1 - p);
     for (size_t i = 0; i < size_of(&x); i++) {
-        keep[i] = tb_random_uniform(random) < (double)p ? 0 : 1 / (1 - p);
+        keep[i] = scramble(key + (uint32_t)i) < below ? 0 : kept;
         y.value[i] = x.value[i] * keep[i];
     }
     tb_tape_push(tape, &(struct tb_note){dropout_backward, {x}, y, keep});
     return y;
 }
 
-static void add_backward(const struct tb_note *note)
+TB_CLONES static void add_backward(const struct tb_note *note)
 {
     for (int k = 0; k < 2; k++) {
         const struct tb_tensor *x = &note->in[k];
-        for (size_t i = 0; x->grad && i < size_of(x); i++)
+        for (size_t i = 0, n = wanted(x); i < n; i++)
             x->grad[i] += note->out.grad[i];
     }
 }
 
-struct tb_tensor tb_op_add(struct tb_tape *tape, struct tb_tensor a, struct tb_tensor b)
+TB_CLONES struct tb_tensor tb_op_add(struct tb_tape *tape, struct tb_tensor a, struct tb_tensor b)
 {
+    if (tb_tape_failed(tape)) /* then what came in may be empty */
+        return (struct tb_tensor){0};
     assert(a.rows == b.rows && a.cols == b.cols);
     struct tb_tensor y = tb_tape_tensor(tape, a.rows, a.cols, true);
     for (size_t i = 0; y.value && i < size_of(&a); i++)
@@ -237,15 +267,15 @@ struct tb_tensor tb_op_add(struct tb_tape *tape, struct tb_tensor a, struct tb_t
     return y;
 }
 
-static void scale_backward(const struct tb_note *note)
+TB_CLONES static void scale_backward(const struct tb_note *note)
 {
     const struct tb_tensor *x = &note->in[0];
     tb_real factor = *(const tb_real *)note->saved;
-    for (size_t i = 0; x->grad && i < size_of(x); i++)
+    for (size_t i = 0, n = wanted(x); i < n; i++)
         x->grad[i] += note->out.grad[i] * factor;
 }
 
-struct tb_tensor tb_op_scale(struct tb_tape *tape, struct tb_tensor x, tb_real factor)
+TB_CLONES struct tb_tensor tb_op_scale(struct tb_tape *tape, struct tb_tensor x, tb_real factor)
 {
     struct tb_tensor y = tb_tape_tensor(tape, x.rows, x.cols, true);
     tb_real *saved = tb_tape_alloc(tape, sizeof *saved);
@@ -258,7 +288,7 @@ struct tb_tensor tb_op_scale(struct tb_tape *tape, struct tb_tensor x, tb_real f
     return y;
 }
 
-static void multiply_backward(const struct tb_note *note)
+TB_CLONES static void multiply_backward(const struct tb_note *note)
 {
     const struct tb_tensor *a = &note->in[0], *b = &note->in[1], *y = &note->out;
     size_t step = b->cols == a->cols ? 1 : 0;
@@ -273,8 +303,11 @@ static void multiply_backward(const struct tb_note *note)
     }
 }
 
-struct tb_tensor tb_op_multiply(struct tb_tape *tape, struct tb_tensor a, struct tb_tensor b)
+TB_CLONES struct tb_tensor tb_op_multiply(struct tb_tape *tape, struct tb_tensor a,
+                                          struct tb_tensor b)
 {
+    if (tb_tape_failed(tape))
+        return (struct tb_tensor){0};
     assert(a.rows == b.rows && (b.cols == a.cols || b.cols == 1));
     struct tb_tensor y = tb_tape_tensor(tape, a.rows, a.cols, true);
     size_t step = b.cols == a.cols ? 1 : 0;
@@ -299,6 +332,8 @@ static void concat_backward(const struct tb_note *note)
 
 struct tb_tensor tb_op_concat(struct tb_tape *tape, struct tb_tensor a, struct tb_tensor b)
 {
+    if (tb_tape_failed(tape))
+        return (struct tb_tensor){0};
     assert(a.rows == b.rows);
     struct tb_tensor y = tb_tape_tensor(tape, a.rows, a.cols + b.cols, true);
     for (size_t r = 0; y.value && r < y.rows; r++) {
@@ -320,6 +355,8 @@ static void columns_backward(const struct tb_note *note)
 
 struct tb_tensor tb_op_columns(struct tb_tape *tape, struct tb_tensor x, size_t first, size_t count)
 {
+    if (tb_tape_failed(tape))
+        return (struct tb_tensor){0};
     assert(first + count <= x.cols);
     struct tb_tensor y = tb_tape_tensor(tape, x.rows, count, true);
     size_t *saved = tb_tape_alloc(tape, sizeof *saved);
@@ -333,13 +370,14 @@ struct tb_tensor tb_op_columns(struct tb_tape *tape, struct tb_tensor x, size_t 
 }
 
 /* y = x / s: dx = (dy - sum(dy y)) / s; saved: [rows] 1 / s */
-static void normalise_backward(const struct tb_note *note)
+TB_CLONES static void normalise_backward(const struct tb_note *note)
 {
     const struct tb_tensor *x = &note->in[0], *y = &note->out;
     const tb_real *inverse = note->saved;
     for (size_t r = 0; x->grad && r < x->rows; r++) {
         const tb_real *d = y->grad + r * y->cols, *v = y->value + r * y->cols;
         tb_real dot = 0;
+        TB_SUM(dot)
         for (size_t c = 0; c < x->cols; c++)
             dot += d[c] * v[c];
         for (size_t c = 0; c < x->cols; c++)
@@ -347,7 +385,7 @@ static void normalise_backward(const struct tb_note *note)
     }
 }
 
-struct tb_tensor tb_op_normalise(struct tb_tape *tape, struct tb_tensor x)
+TB_CLONES struct tb_tensor tb_op_normalise(struct tb_tape *tape, struct tb_tensor x)
 {
     struct tb_tensor y = tb_tape_tensor(tape, x.rows, x.cols, true);
     tb_real *inverse = tb_tape_alloc(tape, x.rows * sizeof *inverse);
@@ -355,6 +393,7 @@ struct tb_tensor tb_op_normalise(struct tb_tape *tape, struct tb_tensor x)
         return (struct tb_tensor){0};
     for (size_t r = 0; r < x.rows; r++) {
         tb_real sum = 0;
+        TB_SUM(sum)
         for (size_t c = 0; c < x.cols; c++)
             sum += x.value[r * x.cols + c];
         inverse[r] = sum > TB_R(1e-20) ? 1 / sum : 0;

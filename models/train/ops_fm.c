@@ -129,37 +129,59 @@ TB_CLONES static void fm_forward(const struct fm *fm, const tb_real *level, tb_r
 }
 
 /* One sample in reverse, operators from the lowest to the highest; feedback reaches two samples
- * ahead. The level of each cell becomes its gradient. */
-INLINE void one_sample_back(const struct fm *fm, struct cell *cells, const tb_lanes *d_out,
-                            tb_lanes *later1, tb_lanes *later2)
+ * ahead. d_level [operators] is what their levels get. */
+INLINE void one_sample_back(const struct fm *fm, const struct cell *cells, const tb_lanes *d_out,
+                            tb_lanes later[2][MAX], tb_lanes *d_level)
 {
     const struct tb_fm_routing *r = &fm->routing;
     tb_lanes d_phase[MAX];
     for (size_t o = 0; o < r->operators; o++) {
-        tb_lanes d = r->feedback[o] * TB_R(0.5) * (later1[o] + later2[o]);
+        tb_lanes d = r->feedback[o] * TB_R(0.5) * (later[0][o] + later[1][o]);
         if (r->carriers >> o & 1)
             d += *d_out;
         for (size_t m = 0; m < o; m++)
             if (r->modulates[o] >> m & 1)
                 d += d_phase[m];
         d_phase[o] = d * cells[o].level * TWO_PI * cells[o].cosine;
-        cells[o].level = d * cells[o].sine;
-        later2[o] = later1[o];
-        later1[o] = d_phase[o];
+        d_level[o] = d * cells[o].sine;
+        later[1][o] = later[0][o];
+        later[0][o] = d_phase[o];
     }
 }
 
-TB_CLONES static void fm_walk_back(const struct fm *fm, const tb_real *d_out)
+/* What the levels of a hop get, to the frames at both of its ends. */
+static void add_hop(const struct fm *fm, size_t group, size_t t, tb_lanes sums[2][MAX],
+                    tb_real *d_level)
 {
-    size_t samples = samples_of(fm);
+    size_t n = fm->routing.operators, next = t + 1 < fm->grid.frames ? t + 1 : t;
+    for (size_t l = 0; l < LANES && group * LANES + l < fm->grid.clips; l++) {
+        tb_real *rows = d_level + (group * LANES + l) * fm->grid.frames * n;
+        for (size_t o = 0; o < n; o++) {
+            rows[t * n + o] += sums[0][o][l] - sums[1][o][l];
+            rows[next * n + o] += sums[1][o][l];
+        }
+    }
+}
+
+TB_CLONES static void fm_walk_back(const struct fm *fm, const tb_real *d_out, tb_real *d_level)
+{
+    const size_t samples = samples_of(fm), hop = fm->grid.hop, n = fm->routing.operators;
     for (size_t g = 0; g < fm->groups; g++) {
-        tb_lanes later1[MAX] = {0}, later2[MAX] = {0};
+        tb_lanes later[2][MAX] = {{{0}}}, sums[2][MAX], at[MAX];
         for (size_t i = samples; i-- > 0;) {
+            const tb_real late = (tb_real)(i % hop) / (tb_real)hop;
             tb_lanes d = {0};
+            if (i % hop == hop - 1)
+                memset(sums, 0, sizeof sums);
             for (size_t l = 0; l < LANES && g * LANES + l < fm->grid.clips; l++)
                 d[l] = d_out[(g * LANES + l) * samples + i] / fm->routing.scale;
-            one_sample_back(fm, fm->cells + (g * samples + i) * fm->routing.operators, &d, later1,
-                            later2);
+            one_sample_back(fm, fm->cells + (g * samples + i) * n, &d, later, at);
+            for (size_t o = 0; o < n; o++) {
+                sums[0][o] += at[o];
+                sums[1][o] += at[o] * late;
+            }
+            if (i % hop == 0)
+                add_hop(fm, g, i / hop, sums, d_level);
         }
     }
 }
@@ -168,21 +190,8 @@ static void fm_backward(const struct tb_note *note)
 {
     const struct fm *fm = note->saved;
     const struct tb_tensor *level = &note->in[0];
-    if (!level->grad)
-        return;
-    fm_walk_back(fm, note->out.grad);
-    size_t n = fm->routing.operators, hop = fm->grid.hop, samples = samples_of(fm);
-    for (size_t i = 0; i < fm->grid.clips * samples; i++) {
-        size_t clip = i / samples, t = i % samples / hop;
-        size_t next = t + 1 < fm->grid.frames ? t + 1 : t, row = clip * fm->grid.frames;
-        tb_real late = (tb_real)(i % hop) / (tb_real)hop;
-        const struct cell *c = fm->cells + (clip / LANES * samples + i % samples) * n;
-        for (size_t o = 0; o < n; o++) {
-            tb_real d = c[o].level[clip % LANES];
-            level->grad[(row + t) * n + o] += d * (1 - late);
-            level->grad[(row + next) * n + o] += d * late;
-        }
-    }
+    if (level->grad)
+        fm_walk_back(fm, note->out.grad, level->grad);
 }
 
 struct tb_tensor tb_op_fm(struct tb_tape *tape, const struct tb_grid *grid,
@@ -191,10 +200,12 @@ struct tb_tensor tb_op_fm(struct tb_tape *tape, const struct tb_grid *grid,
 {
     size_t n = routing->operators, samples = grid->frames * grid->hop;
     size_t groups = (grid->clips + LANES - 1) / LANES;
+    if (tb_tape_failed(tape)) /* then what came in may be empty */
+        return (struct tb_tensor){0};
     assert(n <= MAX && level.cols == n && level.rows == grid->clips * grid->frames);
     struct tb_tensor y = tb_tape_tensor(tape, grid->clips * samples, 1, true);
     struct fm *fm = tb_tape_alloc(tape, sizeof *fm);
-    struct cell *cells = tb_tape_alloc(tape, groups * samples * n * sizeof *cells);
+    struct cell *cells = tb_tape_room(tape, groups * samples * n * sizeof *cells);
     if (tb_tape_failed(tape))
         return (struct tb_tensor){0};
     *fm = (struct fm){*grid, *routing, pitch->phase, {0}, groups, cells};

@@ -104,6 +104,8 @@ struct tb_tensor tb_op_noise(struct tb_tape *tape, const struct tb_grid *grid,
                              struct tb_tensor magnitude, const tb_real *noise)
 {
     size_t taps = 2 * (magnitude.cols - 1);
+    if (tb_tape_failed(tape)) /* then what came in may be empty */
+        return (struct tb_tensor){0};
     assert(magnitude.cols >= 2 && magnitude.rows == grid->clips * grid->frames);
     struct tb_tensor y = tb_tape_tensor(tape, magnitude.rows * grid->hop, 1, true);
     struct noise *n = tb_tape_alloc(tape, sizeof *n);

@@ -36,6 +36,8 @@ struct tb_tensor tb_op_reverb_response(struct tb_tape *tape, struct tb_tensor no
                                        struct tb_tensor decay, struct tb_tensor wet,
                                        tb_real rate_hz)
 {
+    if (tb_tape_failed(tape)) /* then what came in may be empty */
+        return (struct tb_tensor){0};
     assert(noise.rows == 1 && decay.rows * decay.cols == 1 && wet.rows * wet.cols == 1);
     struct tb_tensor y = tb_tape_tensor(tape, 1, noise.cols, true);
     tb_real *saved = tb_tape_alloc(tape, sizeof *saved);
@@ -55,11 +57,17 @@ struct tb_tensor tb_op_reverb_response(struct tb_tape *tape, struct tb_tensor no
 struct convolution {
     const struct tb_fft *fft;
     size_t clips, samples, size;
-    tb_complex *response; /* [size / 2 + 1] */
-    tb_complex *signal;   /* [clips][size / 2 + 1] */
-    tb_complex *scratch;  /* [2][size / 2 + 1] */
+    tb_complex *response; /* [stride_of(size)] */
+    tb_complex *signal;   /* [clips][stride_of(size)] */
+    tb_complex *scratch;  /* [2][stride_of(size)] */
     tb_real *padded;      /* [size] */
 };
+
+/* Bins of a spectrum, and some so that the next one begins where a vector may. */
+static size_t stride_of(size_t size)
+{
+    return (size / 2 + 1 + 7) / 8 * 8;
+}
 
 static void transform(const struct convolution *c, const tb_real *x, size_t n, tb_complex *out)
 {
@@ -68,11 +76,11 @@ static void transform(const struct convolution *c, const tb_real *x, size_t n, t
     tb_fft_forward(c->fft, c->padded, out);
 }
 
-static void convolve_backward(const struct tb_note *note)
+TB_CLONES static void convolve_backward(const struct tb_note *note)
 {
     const struct convolution *c = note->saved;
     const struct tb_tensor *x = &note->in[0], *h = &note->in[1];
-    size_t bins = c->size / 2 + 1;
+    size_t bins = stride_of(c->size);
     tb_real scale = 1 / (tb_real)c->size;
     tb_complex *d = c->scratch, *sum = c->scratch + bins;
     memset(sum, 0, bins * sizeof *sum);
@@ -99,9 +107,11 @@ static void convolve_backward(const struct tb_note *note)
 struct tb_tensor tb_op_convolve(struct tb_tape *tape, struct tb_tensor signal,
                                 struct tb_tensor response, size_t clips)
 {
+    if (tb_tape_failed(tape))
+        return (struct tb_tensor){0};
     assert(clips > 0 && signal.rows % clips == 0 && signal.cols == 1);
     size_t samples = signal.rows / clips, size = tb_fft_good_size(samples + response.cols);
-    size_t bins = size / 2 + 1;
+    size_t bins = stride_of(size);
     struct tb_tensor y = tb_tape_tensor(tape, signal.rows, 1, true);
     struct convolution *c = tb_tape_alloc(tape, sizeof *c);
     tb_complex *spectra = tb_tape_alloc(tape, (clips + 3) * bins * sizeof *spectra);

@@ -79,7 +79,7 @@ TB_CLONES static void gru_step_back(const struct gru *g, const struct tb_tensor 
     }
 }
 
-static void add_rows(const tb_real *x, size_t rows, size_t cols, tb_real *sum)
+TB_CLONES static void add_rows(const tb_real *x, size_t rows, size_t cols, tb_real *sum)
 {
     for (size_t r = 0; r < rows; r++)
         for (size_t c = 0; c < cols; c++)
@@ -127,12 +127,14 @@ struct tb_tensor tb_op_gru(struct tb_tape *tape, struct tb_tensor x, const struc
                            size_t clips)
 {
     size_t h = w->w_h.cols;
+    if (tb_tape_failed(tape)) /* then what came in may be empty */
+        return (struct tb_tensor){0};
     assert(w->w_h.rows == 3 * h && w->w_x.rows == 3 * h && w->w_x.cols == x.cols);
     assert(clips > 0 && x.rows % clips == 0);
     struct tb_tensor y = tb_tape_tensor(tape, x.rows, h, true);
     struct gru *g = tb_tape_alloc(tape, sizeof *g);
-    tb_real *gates_x = tb_tape_alloc(tape, x.rows * 3 * h * sizeof *gates_x);
-    tb_real *gates_h = tb_tape_alloc(tape, x.rows * 3 * h * sizeof *gates_h);
+    tb_real *gates_x = tb_tape_room(tape, x.rows * 3 * h * sizeof *gates_x);
+    tb_real *gates_h = tb_tape_room(tape, x.rows * 3 * h * sizeof *gates_h);
     tb_real *previous = tb_tape_alloc(tape, clips * h * sizeof *previous);
     tb_real *step = tb_tape_alloc(tape, clips * 3 * h * sizeof *step);
     if (tb_tape_failed(tape))
@@ -236,6 +238,8 @@ struct tb_tensor tb_op_causal_conv(struct tb_tape *tape, struct tb_tensor x,
                                    const struct tb_conv_weights *w, size_t clips)
 {
     size_t out = w->v.rows, in = x.cols, n = w->v.rows * w->v.cols;
+    if (tb_tape_failed(tape))
+        return (struct tb_tensor){0};
     assert(w->kernel > 0 && w->v.cols == in * w->kernel && clips > 0 && x.rows % clips == 0);
     struct tb_tensor y = tb_tape_tensor(tape, x.rows, out, true);
     struct conv *c = tb_tape_alloc(tape, sizeof *c);

@@ -267,6 +267,8 @@ struct tb_tensor tb_op_wavetable(struct tb_tape *tape, const struct tb_grid *gri
                                  struct tb_tensor attention, struct tb_tensor table,
                                  const struct tb_pitch *pitch)
 {
+    if (tb_tape_failed(tape)) /* then what came in may be empty */
+        return (struct tb_tensor){0};
     assert(attention.rows == grid->clips * grid->frames && table.cols == attention.cols);
     assert(table.rows >= 3);
     struct tb_tensor y = tb_tape_tensor(tape, attention.rows * grid->hop, 1, true);

@@ -5,6 +5,8 @@
 /* The training code is written once and compiled twice: in single precision to train, in double
  * precision (TB_REAL_DOUBLE) to check every gradient against central differences. */
 
+#include "models/train/elementary.h"
+
 #include <cblas.h>
 #include <complex.h>
 #include <fftw3.h>
@@ -23,14 +25,18 @@
 #define tb_real float
 #define tb_gemm cblas_sgemm
 #define TB_FFT(name) fftwf_##name
-#define tb_exp expf
-#define tb_log logf
-#define tb_tanh tanhf
+#define tb_exp tb_exp_f32
+#define tb_log tb_log_f32
+#define tb_tanh tb_tanh_f32
 #define tb_sqrt sqrtf
 #define tb_fabs fabsf
 #endif
 
 #define TB_R(x) ((tb_real)(x))
+
+/* A sum may be taken in another order, which a vector needs. */
+#define TB_SUM(...) _Pragma(TB_SUM_TEXT(omp simd reduction(+ : __VA_ARGS__)))
+#define TB_SUM_TEXT(x) #x
 
 /* Loops worth a copy per instruction set; the loader picks one at start. */
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__clang__)

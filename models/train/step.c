@@ -40,7 +40,7 @@ struct tb_stepper *tb_stepper_new(const struct tb_network *network, size_t shard
         s->n_shards = i + 1;
         shard->stepper = s;
         shard->tape = tb_tape_new(arena_bytes);
-        shard->gradients = calloc(network->n_values, sizeof *shard->gradients);
+        shard->gradients = tb_reals_new(network->n_values);
         whole = shard->tape && shard->gradients;
     }
     if (!whole) {

@@ -75,21 +75,32 @@ void tb_tape_set_stop(struct tb_tape *tape, const volatile sig_atomic_t *stop)
     tape->stop = stop;
 }
 
-void *tb_tape_alloc(struct tb_tape *tape, size_t bytes)
+static size_t rounded(size_t bytes)
 {
-    size_t rounded = (bytes + ALIGN - 1) / ALIGN * ALIGN;
-    if (rounded < bytes || rounded > tape->size - tape->used) {
+    return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+void *tb_tape_room(struct tb_tape *tape, size_t bytes)
+{
+    if (rounded(bytes) < bytes || rounded(bytes) > tape->size - tape->used) {
         tape->failed = true;
         return NULL;
     }
     unsigned char *p = tape->arena + tape->used;
-    if (tape->used < tape->dirty) { /* fresh pages are zero already */
-        size_t old = tape->dirty - tape->used;
-        memset(p, 0, old < rounded ? old : rounded);
-    }
-    tape->used += rounded;
+    tape->used += rounded(bytes);
     if (tape->used > tape->dirty)
         tape->dirty = tape->used;
+    return p;
+}
+
+void *tb_tape_alloc(struct tb_tape *tape, size_t bytes)
+{
+    const size_t from = tape->used, dirty = tape->dirty;
+    void *p = tb_tape_room(tape, bytes);
+    if (p && from < dirty) { /* fresh pages are zero already */
+        size_t old = dirty - from;
+        memset(p, 0, old < rounded(bytes) ? old : rounded(bytes));
+    }
     return p;
 }
 
@@ -102,6 +113,14 @@ struct tb_tensor tb_tape_tensor(struct tb_tape *tape, size_t rows, size_t cols, 
     if (tape->failed)
         t = (struct tb_tensor){0};
     return t;
+}
+
+tb_real *tb_reals_new(size_t n)
+{
+    if (n > SIZE_MAX / sizeof(tb_real) - ALIGN)
+        return NULL;
+    void *p = aligned_alloc(ALIGN, rounded(n * sizeof(tb_real)));
+    return p ? memset(p, 0, rounded(n * sizeof(tb_real))) : NULL;
 }
 
 struct tb_tensor tb_constant(const tb_real *value, size_t rows, size_t cols)

@@ -51,8 +51,17 @@ size_t tb_tape_used(const struct tb_tape *tape);
 /* Zeroed memory that lives until the reset; NULL once the arena is exhausted. */
 void *tb_tape_alloc(struct tb_tape *tape, size_t bytes);
 
+/* The same, but with whatever was there before. */
+void *tb_tape_room(struct tb_tape *tape, size_t bytes);
+
 /* A new tensor of zeros, with a gradient when wanted. */
 struct tb_tensor tb_tape_tensor(struct tb_tape *tape, size_t rows, size_t cols, bool with_grad);
+
+/* n zeros outside of any tape, for free(). They begin where a vector may: how the compiler divides
+ * a loop, and so the order of a sum, depends on that, and a run shall give the same bits every
+ * time.
+ */
+tb_real *tb_reals_new(size_t n);
 
 /* Wraps the caller's data as a constant. */
 struct tb_tensor tb_constant(const tb_real *value, size_t rows, size_t cols);

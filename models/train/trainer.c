@@ -78,13 +78,13 @@ static bool allocate(struct tb_trainer *t)
     struct tb_trainer_buffers *b = &t->buffers;
     size_t frames = t->options.batch * t->options.clip_frames;
     size_t samples = frames * TB_CLIP_HOP, n = t->network->n_values;
-    b->f0_hz = calloc(frames, sizeof *b->f0_hz);
-    b->pitch = calloc(frames, sizeof *b->pitch);
-    b->loudness = calloc(frames, sizeof *b->loudness);
-    b->noise = calloc(samples, sizeof *b->noise);
-    b->audio = calloc(samples, sizeof *b->audio);
-    t->average = calloc(n, sizeof *t->average);
-    t->best = calloc(n, sizeof *t->best);
+    b->f0_hz = tb_reals_new(frames);
+    b->pitch = tb_reals_new(frames);
+    b->loudness = tb_reals_new(frames);
+    b->noise = tb_reals_new(samples);
+    b->audio = tb_reals_new(samples);
+    t->average = tb_reals_new(n);
+    t->best = tb_reals_new(n);
     return b->f0_hz && b->pitch && b->loudness && b->noise && b->audio && t->average && t->best;
 }
 
@@ -254,6 +254,7 @@ void tb_trainer_share(struct tb_trainer *t)
     const struct tb_ranks *ranks = t->options.ranks;
     const size_t row = t->network->n_values * sizeof(tb_real);
     tb_ranks_share(ranks, &t->state, sizeof t->state);
+    tb_ranks_share(ranks, &t->due, sizeof t->due);
     tb_ranks_share(ranks, t->network->memory, 3 * row);
     tb_ranks_share(ranks, t->average, row);
     tb_ranks_share(ranks, t->best, row);

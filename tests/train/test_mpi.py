@@ -64,14 +64,14 @@ class TwoProcesses(unittest.TestCase):
     def test_losses_of_one_process_with_the_doubled_batch(self):
         # Not to the bit: a product or sum over the rows of four clips at once does not round as
         # two over two clips each do, and the Adam steps of small gradients carry that on.
-        how = [*HPN, "--rate", "0.0001", "--steps", "10"]
+        how = [*HPN, "--rate", "0.0001", "--steps", "5"]
         one = self.train("near-one", 1, 4, 1, *how)
         two = self.train("near-two", 2, 2, 1, *how)
         self.assertEqual(len(one), len(two))
         for a, b in zip(one, two, strict=True):
-            for key in ("loss", "validation", "test"):
+            for key, delta in (("loss", 1e-5), ("validation", 5e-5), ("test", 5e-5)):
                 if a.get(key) is not None:
-                    self.assertAlmostEqual(a[key] / b[key], 1, delta=1e-5, msg=key)
+                    self.assertAlmostEqual(a[key] / b[key], 1, delta=delta, msg=key)
 
     def test_goes_on_to_the_bit(self):
         self.train("whole", 2, 2, 1, *DDX7, "--steps", "15")

@@ -373,6 +373,8 @@ static void learns_to_play(void **state)
     size_t size;
     o.clip_frames = 125;
     o.rate = 1e-2;
+    o.decay = 0.05; /* it settles: at the full rate the levels go up and down */
+    o.decay_steps = 400;
     o.validate = 50;
     o.average = 0.98;
     struct tb_trainer *t = trainer_of(TB_FAMILY_HPN, &o);
