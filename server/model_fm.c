@@ -86,6 +86,11 @@ static enum tb_status pair_of(const json_t *pair, const char *name, unsigned ope
     return s;
 }
 
+static uint64_t bit(unsigned i)
+{
+    return 1ULL << (i % 64);
+}
+
 static enum tb_status routing_of(const json_t *json, unsigned operators, struct tb_algorithm *a,
                                  struct tb_error *err)
 {
@@ -96,7 +101,7 @@ static enum tb_status routing_of(const json_t *json, unsigned operators, struct 
     for (size_t i = 0; i < json_array_size(carriers) && s == TB_OK; i++) {
         s = count_of(json_array_get(carriers, i), "fm.routing.carriers", 1, operators, &carrier,
                      err);
-        a->carriers |= (uint8_t)(s == TB_OK ? 1U << (carrier - 1) : 0);
+        a->carriers |= s == TB_OK ? (uint8_t)bit(carrier - 1) : 0;
     }
     if (s == TB_OK && !a->carriers)
         s = tb_fail(err, TB_EINVAL, "fm.routing.carriers: none");
@@ -104,7 +109,7 @@ static enum tb_status routing_of(const json_t *json, unsigned operators, struct 
         s = pair_of(json_array_get(edges, i), "fm.routing.edges", operators, pair, err);
         if (s == TB_OK && pair[0] <= pair[1])
             s = tb_fail(err, TB_EINVAL, "fm.routing.edges: a modulator is above its carrier");
-        a->edges |= s == TB_OK ? 1ULL << (6 * pair[1] + pair[0]) : 0;
+        a->edges |= s == TB_OK ? bit(6 * pair[1] + pair[0]) : 0;
     }
     if (s == TB_OK)
         s = pair_of(json_object_get(json, "feedback"), "fm.routing.feedback", operators, pair, err);
