@@ -16,6 +16,7 @@ static const float LIMIT_CPS = 0.5f; /* half the rate that a model is trained at
 static void sum_published(const struct tb_grid *grid, const tb_real *f0_hz, struct tb_pitch *pitch)
 {
     double turns = 0;
+    assert(grid->frames > 0 && grid->hop > 0);
     for (size_t i = 0; i < grid->clips * grid->frames * grid->hop; i++) {
         size_t r = i / grid->hop, next = (r + 1) % grid->frames ? r + 1 : r;
         double from = fmax((double)f0_hz[r], 0), to = fmax((double)f0_hz[next], 0);
@@ -30,6 +31,7 @@ static void sum_published(const struct tb_grid *grid, const tb_real *f0_hz, stru
 static void sum(const struct tb_grid *grid, struct tb_pitch *pitch)
 {
     uint64_t turns = 0;
+    assert(grid->frames > 0 && grid->hop > 0);
     for (size_t i = 0; i < grid->clips * grid->frames * grid->hop; i++) {
         turns = i % (grid->frames * grid->hop) ? turns : 0;
         pitch->phase[i] = (uint32_t)(turns >> 32);
@@ -49,7 +51,7 @@ struct tb_pitch tb_pitch_from_f0(struct tb_tape *tape, const struct tb_grid *gri
     struct tb_pitch pitch = {.phase = tb_tape_alloc(tape, samples * sizeof *pitch.phase),
                              .cps = tb_tape_alloc(tape, samples * sizeof *pitch.cps)};
     float weight[MAX_HOP];
-    assert(grid->hop <= MAX_HOP);
+    assert(grid->frames > 0 && grid->hop <= MAX_HOP);
     if (tb_tape_failed(tape))
         return (struct tb_pitch){0};
     tb_frame_weights(TB_INTERPOLATE_LINEAR, 0, (float)grid->hop, weight, grid->hop);

@@ -4,6 +4,8 @@
 
 #include "models/train/ops.h"
 
+#include <assert.h>
+
 /* Every frame-to-sample operation walks hops: hop t of a clip lies between frame t and the next. */
 struct span {
     size_t here, next; /* rows of the two frames */
@@ -12,6 +14,7 @@ struct span {
 
 static inline struct span span_at(const struct tb_grid *grid, size_t hop)
 {
+    assert(grid->frames > 0);
     size_t t = hop % grid->frames;
     return (struct span){hop, t + 1 < grid->frames ? hop + 1 : hop, hop * grid->hop};
 }
