@@ -20,7 +20,7 @@ const HAND_PX = 26;
 const TAKE_S = 5.4;
 const PATIENCE_MS = 60_000;
 /** A stalled machine tears the sound on its way; a whole take is waited for. */
-const TAKES = 6;
+const TAKES = 12;
 
 const folder = mkdtempSync(join(tmpdir(), 'timbred-phrase-'));
 const phraseFile = join(folder, 'phrase.wav');
