@@ -52,7 +52,7 @@ export function modelTests() {
         await page.keyboard.press('Escape');
         await row(page, 'Test reed').waitFor();
         const { items } = await daemon.api('GET', '/models?q=test');
-        assert.deepEqual(items.map(({ name }) => name).toSorted(), ['Test flute', 'Test reed']);
+        assert.deepEqual(items.map(({ name }) => name).sort(), ['Test flute', 'Test reed']);
         await dropFile(page, 'torn.safetensors', flute.subarray(0, 200));
         await page.waitForSelector('.notice.bad');
         assert.equal((await daemon.api('GET', '/models?q=test')).total, 2);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The training page's traffic with a device that is played here.
 import assert from 'node:assert/strict';
+import { File } from 'node:buffer';
 import test from 'node:test';
 import { loadTogether } from './load.mjs';
 
@@ -91,7 +92,7 @@ test('dropped recordings make one data set, two at a time, the refused say why',
     assert.equal(device.most, 2);
     const [left] = training.uploads.value;
     assert.deepEqual([left.name, left.why], [REFUSED, 'It is silent.']);
-    const there = training.data.value.recordings.map((one) => one.name).toSorted();
+    const there = training.data.value.recordings.map((one) => one.name).sort();
     assert.deepEqual(there, ['flute_A4.wav', 'flute_B4.wav', 'flute_C5.wav', 'flute_D5.mp3']);
     assert.match(store.notice.value.text, /1 of these are no recordings/);
     training.dismiss(left);
