@@ -361,6 +361,14 @@ static void render_free(struct tb_fm_group *g, float *sum, uint32_t n, const str
 
 typedef float v4f __attribute__((vector_size(16)));
 
+INLINE float sum4(const float *q)
+{
+    return (q[0] + q[2]) + (q[1] + q[3]);
+}
+
+#if TB_WIDTH == 4
+typedef v4f vr; /* a row, or the sum of its halves */
+
 /* Sums of four rows of four, in the order of row_sum. */
 INLINE v4f sums4(v4f a, v4f b, v4f c, v4f d)
 {
@@ -370,19 +378,12 @@ INLINE v4f sums4(v4f a, v4f b, v4f c, v4f d)
            __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
 }
 
-INLINE float sum4(const float *q)
-{
-    return (q[0] + q[2]) + (q[1] + q[3]);
-}
-
-#if TB_WIDTH == 4
-typedef v4f vr; /* a row, or the sum of its halves */
 #define rows_sums sums4
 #define row_sum sum4
 #else
 typedef float vr __attribute__((vector_size(32)));
 
-/* As sums4 for each half of the rows, then both together. */
+/* Sums of the rows, in the order of row_sum: each half of them, then both together. */
 INLINE v4f rows_sums(vr a, vr b, vr c, vr d)
 {
     vr ab = __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13) +
