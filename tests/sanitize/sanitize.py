@@ -66,7 +66,7 @@ def build_tree(root, folder, kind):
 def run_programs(folder, kind, programs):
     # -R: no address randomisation, which the thread sanitizer of gcc 12 cannot always stand
     done = subprocess.run(["setarch", "-R", "meson", "test", "-C", folder, "--timeout-multiplier",
-                           "5", "--num-processes", "2", "--print-errorlogs", "--no-rebuild",
+                           "20", "--num-processes", "2", "--print-errorlogs", "--no-rebuild",
                            *programs], env=dict(os.environ, **OPTIONS[kind]),
                           capture_output=True, text=True, check=False, errors="replace")
     with open(os.path.join(folder, "meson-logs", "testlog.json"), encoding="utf-8") as f:
