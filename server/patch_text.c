@@ -104,7 +104,7 @@ static char *put_head(char *at, const struct tb_patch *p)
 
 char *tb_patch_to_text(const struct tb_patch *p, size_t *size)
 {
-    size_t room = FIXED + ESCAPED * (sizeof *p - sizeof p->values);
+    size_t room = FIXED + ESCAPED * sizeof *p;
     for (size_t i = 0; i < p->n_values; i++) {
         room += ESCAPED * strlen(p->values[i].key) + NUMBER;
         if (!isfinite(p->values[i].value))

@@ -387,16 +387,16 @@ static void linear(const struct tb_nn_job *job)
     }
 }
 
-/* Codes of x[n], a multiple of TB_VLANES; low NULL: one each, else two. */
+/* Codes of x[n], a multiple of TB_VLANES; low 0: one each, else the lower halves from there on. */
 TB_INLINE void put_codes(const float *x, unsigned n, tb_vf factor, unsigned char *codes,
-                         unsigned char *low)
+                         unsigned low)
 {
     typedef int8_t narrow __attribute__((vector_size(TB_VLANES)));
     for (unsigned i = 0; i < n; i += TB_VLANES) {
         tb_vi code = tb_vround(tb_vload(x + i) * factor);
         if (low) {
             const narrow rest = __builtin_convertvector(code & (TB_NN_LOW_CODES - 1), narrow);
-            memcpy(low + i, &rest, sizeof rest);
+            memcpy(codes + low + i, &rest, sizeof rest);
             code >>= 7;
         }
         const narrow bytes = __builtin_convertvector(code ^ (TB_VLANES == 16 ? 0x80 : 0), narrow);
@@ -423,9 +423,9 @@ static void quantise(const struct tb_nn_job *job)
         const tb_vf factor = tb_vset(most / loudest);
         scale[0] = loudest / most;
         if (fine)
-            put_codes(x, n_round, factor, codes, codes + job->model->low_codes);
+            put_codes(x, n_round, factor, codes, job->model->low_codes);
         else
-            put_codes(x, n_round, factor, codes, NULL);
+            put_codes(x, n_round, factor, codes, 0);
     }
 }
 

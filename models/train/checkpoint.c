@@ -154,7 +154,7 @@ enum tb_status tb_trainer_resume(struct tb_trainer *t, const char *path, struct 
     enum tb_status s = tb_file_read(path, (size_t)1 << 31, &data, &size, err);
     if (s != TB_OK)
         return s;
-    struct head h;
+    struct head h = {0};
     uint32_t sum = 0;
     bool sound = size >= sizeof h + 4;
     if (sound) {

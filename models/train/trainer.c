@@ -161,7 +161,10 @@ static void cut(struct tb_trainer *t, size_t i, const struct tb_dataset_clip *cl
 static struct tb_batch batch_of(const struct tb_trainer *t, size_t clips)
 {
     const struct tb_trainer_buffers *b = &t->buffers;
-    return (struct tb_batch){.grid = {clips, t->options.clip_frames, TB_CLIP_HOP, TB_CLIP_RATE_HZ},
+    return (struct tb_batch){.grid = {.clips = clips,
+                                      .frames = t->options.clip_frames,
+                                      .hop = TB_CLIP_HOP,
+                                      .rate_hz = TB_CLIP_RATE_HZ},
                              .f0_hz = b->f0_hz,
                              .pitch = b->pitch,
                              .loudness = b->loudness,

@@ -73,7 +73,7 @@ static void end(struct run *r)
 /* Seconds of one step, or -1. */
 static double take_step(struct run *r, const struct data *d, double *loss)
 {
-    const struct tb_batch batch = {.grid = {CLIPS, FRAMES, HOP, 16000},
+    const struct tb_batch batch = {.grid = {CLIPS, FRAMES, HOP, 16000, false},
                                    .f0_hz = d->f0,
                                    .pitch = d->pitch,
                                    .loudness = d->loudness,

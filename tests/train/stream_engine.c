@@ -64,8 +64,10 @@ void stream_engine(const struct tb_model_file *file, const struct stream_curve *
     struct tb_error err = {0};
     tb_neural_spec_of(file, &spec);
     struct tb_neural *n = tb_neural_new(&spec, STREAM_RATE_HZ, TB_CPU_BEST, &err);
-    if (!n)
+    if (!n) {
         fail_msg("%s", err.text);
+        return; /* fail_msg does not come back, which analysers cannot know */
+    }
     memset(out, 0, c->frames * STREAM_HOP * sizeof *out);
     tb_neural_start(n, VOICE, true);
     n->voice[VOICE].f0_hz = c->f0_hz[0];

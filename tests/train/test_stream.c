@@ -53,7 +53,7 @@ static struct tb_network *network_of(struct tb_network_spec spec, uint64_t seed)
 
 static struct tb_pass forward(struct tb_tape *tape, const struct tb_network *n)
 {
-    const struct tb_batch batch = {.grid = {1, FRAMES, HOP, 16000},
+    const struct tb_batch batch = {.grid = {1, FRAMES, HOP, 16000, false},
                                    .f0_hz = f0,
                                    .pitch = pitch,
                                    .loudness = loudness,

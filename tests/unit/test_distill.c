@@ -12,7 +12,7 @@
 enum { CLIPS = 2, FRAMES = 40, HOP = 64, SAMPLES = CLIPS * FRAMES * HOP };
 static float f0[CLIPS * FRAMES], pitch[CLIPS * FRAMES], loudness[CLIPS * FRAMES];
 static float noise[SAMPLES], audio[SAMPLES];
-static const struct tb_batch batch = {.grid = {CLIPS, FRAMES, HOP, 16000},
+static const struct tb_batch batch = {.grid = {CLIPS, FRAMES, HOP, 16000, false},
                                       .f0_hz = f0,
                                       .pitch = pitch,
                                       .loudness = loudness,

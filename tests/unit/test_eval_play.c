@@ -77,7 +77,7 @@ static void train_forward(const struct tb_network *network)
     struct tb_random random;
     tb_random_seed(&random, 1);
     assert_non_null(tape);
-    const struct tb_batch batch = {.grid = {1, FRAMES, HOP, 16000},
+    const struct tb_batch batch = {.grid = {1, FRAMES, HOP, 16000, false},
                                    .f0_hz = f0,
                                    .pitch = pitch,
                                    .loudness = scaled,

@@ -73,7 +73,7 @@ static struct tb_network *doubled(struct tb_network *small)
 
 static void sound_of(const struct tb_network *network, float *out)
 {
-    const struct tb_batch batch = {.grid = {1, FRAMES, HOP, 16000},
+    const struct tb_batch batch = {.grid = {1, FRAMES, HOP, 16000, false},
                                    .f0_hz = f0,
                                    .pitch = pitch,
                                    .loudness = loudness,
