@@ -111,7 +111,7 @@ INLINE vf wrap(vf x)
  * products it would be off by 1e-6. amp comes first: the feedback loop waits for x. */
 INLINE vf sine(vf x, vf amp)
 {
-#if defined __FMA__ || defined __ARM_FEATURE_FMA
+#if defined TB_FUSES && (defined __FMA__ || defined __ARM_FEATURE_FMA)
     vf w = TB_SIN_A - x * x;
     vf y = w * w + TB_SIN_B;
     vf q = y * y + (w * TB_SIN_C + TB_SIN_D);

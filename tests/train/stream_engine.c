@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/train/stream_engine.h"
 
+#include "dsp/fastmath.h"
 #include "dsp/neural_priv.h"
 #include "models/neural_spec.h"
 
@@ -53,7 +54,7 @@ static void begin_loud(struct tb_neural *n)
     g->feedback += g->feedback_inc * TB_SLICE;
     g->feedback_inc = 0;
     for (unsigned op = 0; op < n->n_operators; op++) {
-        g->amp[op][VOICE] = v->from[op];
+        g->amp[op][VOICE] = TB_SIN_LEAD * v->from[op];
         g->amp_inc[op][VOICE] = 0;
     }
 }
