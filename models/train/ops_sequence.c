@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "models/train/ops.h"
+#include "models/train/thin.h"
 
 #include <assert.h>
 #include <string.h>
@@ -10,6 +11,7 @@ struct gru {
     tb_real *gates_x;         /* [clips * frames][3H] W x + b_x, then overwritten by r, z, n */
     tb_real *gates_h;         /* [clips * frames][3H] W h + b_h */
     tb_real *previous, *step; /* [clips][H] and [clips][3H], gathered */
+    tb_real *panels;          /* w_h as thin products read it, one way and then the other */
     struct tb_tape *tape;     /* a pass may be stopped within */
 };
 
@@ -25,17 +27,15 @@ static tb_real sigmoid(tb_real x)
 }
 
 /* One frame of all clips: gathers the state, multiplies, applies the gates. */
-TB_CLONES static void gru_step(const struct gru *g, const struct tb_gru_weights *w, tb_real *out,
-                               size_t t)
+TB_CLONES static void gru_step(const struct gru *g, const tb_real *b_h, tb_real *out, size_t t)
 {
     size_t h = g->hidden;
     for (size_t b = 0; b < g->clips; b++) {
         if (t > 0)
             memcpy(g->previous + b * h, out + (b * g->frames + t - 1) * h, h * sizeof(tb_real));
-        memcpy(g->step + b * 3 * h, w->b_h.value, 3 * h * sizeof(tb_real));
+        memcpy(g->step + b * 3 * h, b_h, 3 * h * sizeof(tb_real));
     }
-    tb_gemm(CblasRowMajor, CblasNoTrans, CblasTrans, narrow(g->clips), narrow(3 * h), narrow(h), 1,
-            g->previous, narrow(h), w->w_h.value, narrow(h), 1, g->step, narrow(3 * h));
+    tb_thin_multiply(&(struct tb_thin){h, 3 * h, g->panels}, g->previous, g->clips, g->step);
     for (size_t b = 0; b < g->clips; b++) {
         size_t row = b * g->frames + t;
         tb_real *x = g->gates_x + row * 3 * h, *y = out + row * h;
@@ -93,12 +93,12 @@ static void gru_backward(const struct tb_note *note)
     const struct gru *g = note->saved;
     size_t h = g->hidden, rows = g->clips * g->frames;
     tb_real *carry = g->previous;
+    const struct tb_thin back = {3 * h, h, g->panels};
+    tb_thin_pack(&back, w_h->value, false);
     memset(carry, 0, g->clips * h * sizeof *carry);
     for (size_t t = g->frames; t-- > 0 && !tb_tape_stopped(g->tape);) {
         gru_step_back(g, y, carry, t);
-        tb_gemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, narrow(g->clips), narrow(h),
-                narrow(3 * h), 1, g->step, narrow(3 * h), w_h->value, narrow(h), 1, carry,
-                narrow(h));
+        tb_thin_multiply(&back, g->step, g->clips, carry);
     }
     if (tb_tape_failed(g->tape))
         return;
@@ -137,15 +137,18 @@ struct tb_tensor tb_op_gru(struct tb_tape *tape, struct tb_tensor x, const struc
     tb_real *gates_h = tb_tape_room(tape, x.rows * 3 * h * sizeof *gates_h);
     tb_real *previous = tb_tape_alloc(tape, clips * h * sizeof *previous);
     tb_real *step = tb_tape_alloc(tape, clips * 3 * h * sizeof *step);
+    size_t there = tb_thin_room(h, 3 * h), back = tb_thin_room(3 * h, h);
+    tb_real *panels = tb_tape_room(tape, (there > back ? there : back) * sizeof *panels);
     if (tb_tape_failed(tape))
         return (struct tb_tensor){0};
-    *g = (struct gru){clips, x.rows / clips, h, gates_x, gates_h, previous, step, tape};
+    *g = (struct gru){clips, x.rows / clips, h, gates_x, gates_h, previous, step, panels, tape};
     for (size_t r = 0; r < x.rows; r++)
         memcpy(gates_x + r * 3 * h, w->b_x.value, 3 * h * sizeof *gates_x);
     tb_gemm(CblasRowMajor, CblasNoTrans, CblasTrans, narrow(x.rows), narrow(3 * h), narrow(x.cols),
             1, x.value, narrow(x.cols), w->w_x.value, narrow(x.cols), 1, gates_x, narrow(3 * h));
+    tb_thin_pack(&(struct tb_thin){h, 3 * h, panels}, w->w_h.value, true);
     for (size_t t = 0; t < g->frames && !tb_tape_asked(tape); t++)
-        gru_step(g, w, y.value, t);
+        gru_step(g, w->b_h.value, y.value, t);
     tb_tape_push(tape, &(struct tb_note){gru_backward, {x, w->w_x, w->w_h, w->b_x, w->b_h}, y, g});
     return y;
 }
