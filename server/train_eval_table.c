@@ -7,8 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
-/* A line a model of a folder, as Markdown or JSON. Each is held against the data set of its
- * instrument: the one whose name its metadata gives, or with whose name its file begins. */
+/* A line a model of a folder, as Markdown (in brackets: the same of the recordings) or JSON. Each
+ * is held against the data set of its instrument: the one whose name its metadata gives, or with
+ * whose name its file begins. */
 
 enum { MAX_DATASETS = 16, PATH = 4096 };
 
@@ -19,10 +20,18 @@ struct table {
 };
 
 /* Numbers that a table has room for, by their keys. */
-static const char *const columns[] = {
-    "loss",        "loss_over_noise",      "frechet",         "envelope_db", "pitch_cents",
-    "loudness_db", "loudness_correlation", "clicks_a_minute", "silence_db",  "brightness",
-    "us_per_frame"};
+static const char *const columns[] = {"loss",
+                                      "loss_over_noise",
+                                      "frechet",
+                                      "envelope_db",
+                                      "pitch_cents",
+                                      "loudness_db",
+                                      "loudness_correlation",
+                                      "clicks_a_minute",
+                                      "silence_db",
+                                      "brightness",
+                                      "rise_brightness",
+                                      "us_per_frame"};
 enum { N_COLUMNS = sizeof columns / sizeof columns[0] };
 
 static const struct tb_eval_row *row_of(const char *key)
@@ -71,10 +80,14 @@ static void print_line(const struct tb_model *model, const struct tb_eval_result
     print_size(model->size);
     for (size_t i = 0; i < N_COLUMNS; i++) {
         const struct tb_eval_row *row = row_of(columns[i]);
-        if (r && isfinite(row->value(r)))
-            printf(" %.*f |", row->digits, row->value(r));
-        else
+        if (!r || !isfinite(row->value(r))) {
             printf(" - |");
+            continue;
+        }
+        printf(" %.*f", row->digits, row->value(r));
+        if (row->reference && isfinite(row->reference(r)))
+            printf(" (%.*f)", row->digits, row->reference(r));
+        printf(" |");
     }
     printf("\n");
     (void)fflush(stdout);

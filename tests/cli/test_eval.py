@@ -201,6 +201,7 @@ class TestEval(Folder):
         self.assertEqual(len({line.count("|") for line in lines}), 1)
         self.assertIn("| - |", lines[3])
         self.assertIn("c.safetensors", self.error)
+        self.assertRegex(lines[2], r"\| -?[0-9.]+ \(-?[0-9.]+\) \|")  # the recordings' own
         rows = self.call_json("eval", "--table", zoo, "--data", data)
         self.assertEqual([row.get("loss") is not None for row in rows], [True, False, True])
         self.call("eval", "--table", self.path("none"), "--data", data, status=MISSING)
