@@ -17,6 +17,7 @@ from daemon import LOST, RUNNING, Daemon, check, skip, wait_for
 
 FULL = os.environ.get("TIMBRED_FULL") == "1"
 ROUNDS = int(os.environ.get("TB_JACK_KILLS", "100" if FULL else "3"))
+BUSY_CARD = os.environ["BUSY_CARD"]
 ASOUNDRC = """pcm.jk { type jack
   playback_ports { 0 system:playback_1 1 system:playback_2 }
   capture_ports { 0 system:capture_1 1 system:capture_2 } }
@@ -177,6 +178,21 @@ def server_dies(d, server):
     check(back < 5.0, f"back {back:.2f} s after the server")
 
 
+def waits_for_a_busy_card(env, folder):
+    """Somebody else holds the card at the start, and lets it go later."""
+    held = os.path.join(folder, "held")
+    with open(held, "w", encoding="ascii"):
+        pass
+    with Daemon("--audio.driver=alsa", "--audio.device=jk", "--midi.sequencer=false",
+                env={**env, "LD_PRELOAD": BUSY_CARD, "TB_BUSY_WHILE": held}) as d:
+        d.wait_playing()
+        a = d.status()
+        check(a["device"] != "jk" and "jk is busy" in a["why"], f"plays meanwhile: {a['why']}")
+        os.unlink(held)
+        took = wait_for(lambda: d.status()["device"] == "jk", 5, "the card is taken when free")
+        check(d.status()["state"] == RUNNING, f"plays on it {took:.1f} s after")
+
+
 def main():
     if not shutil.which("jackd") or not shutil.which("jack_rec"):
         skip("jackd2 is not installed: the ALSA path is not tested against a real clock")
@@ -201,6 +217,7 @@ def main():
                     server_dies(d, server)
                 took = d.stop()
                 check(d.status_code == 0, f"stops in {took:.2f} s")
+            waits_for_a_busy_card(env, folder)
         finally:
             server.kill()
 
