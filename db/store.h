@@ -220,7 +220,7 @@ struct tb_model {
     int64_t created, updated;
     double first_us, further_us; /* a frame of the first voice and of each further one */
     char machine[TB_NAME];       /* where that was measured; "" not yet */
-    char fm[TB_MODEL_FM];        /* JSON of its operators (server/model_fm.h); "" has none */
+    char fm[TB_MODEL_FM]; /* JSON of its operators (server/formats/model_fm.h); "" has none */
 };
 
 /* TB_ECONFLICT when uuid or sha256 is there. created and updated are filled in. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "server/cli.h"
+#include "server/cli/cli.h"
 #include "server/commands.h"
 #include "server/roles.h"
 

@@ -11,10 +11,10 @@ enum { TB_FD_LINK = 3, TB_FD_SHM = 4, TB_FD_LISTEN = 5 };
 enum { TB_FD_JOB = 3 }; /* job: unix socket to whoever asked for it */
 
 /* argc/argv hold the options behind the command. Each returns the exit status of the process. */
-int tb_serve_main(int argc, char **argv); /* audio role: server/serve.c */
-int tb_web_main(int argc, char **argv);   /* web role: server/web.c */
-int tb_job_main(int argc, char **argv);   /* job role: server/job.c */
-/* A job that trains; options as the others have them, TB_FD_JOB: server/train_job.c */
+int tb_serve_main(int argc, char **argv); /* audio role: server/audio/serve.c */
+int tb_web_main(int argc, char **argv);   /* web role: server/web/web.c */
+int tb_job_main(int argc, char **argv);   /* job role: server/offline/job.c */
+/* A job that trains; options as the others have them, TB_FD_JOB: server/train/train_job.c */
 int tb_train_job_main(int argc, char **argv);
 
 #endif

@@ -3,7 +3,7 @@
  * A child pushes commands into the shared ring as fast as it can and is killed at any instant,
  * again and again, while the real audio thread plays: no command may be torn, no period late that
  * is not late in the witness too. Prints one JSON object; ends with 1 when a bound is broken. */
-#include "server/keeper.h"
+#include "server/audio/keeper.h"
 #include "server/shm.h"
 #include "tests/audio/checking_engine.h"
 #include "tests/audio/witness.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dsp/clock.h"
-#include "server/keeper.h"
+#include "server/audio/keeper.h"
 #include "server/shm.h"
 #include "tests/audio/checking_engine.h"
 

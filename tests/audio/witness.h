@@ -3,7 +3,7 @@
 #define TB_TESTS_AUDIO_WITNESS_H
 
 #include "dsp/clock.h"
-#include "server/realtime.h"
+#include "server/audio/realtime.h"
 
 #include <errno.h>
 #include <pthread.h>

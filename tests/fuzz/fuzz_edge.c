@@ -2,8 +2,8 @@
  *
  * What stands at the door of every request: a Host and an Origin on the first two lines, JSON
  * behind them. Only our own names are let in, and what is read as JSON is within its limits. */
-#include "server/hosts.h"
-#include "server/json_in.h"
+#include "server/web/hosts.h"
+#include "server/web/json_in.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <strings.h>

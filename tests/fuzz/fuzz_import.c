@@ -2,7 +2,7 @@
  *
  * An imported file, either format: what came out is within all bounds and survives a round trip
  * through our own JSON; one patch as the body of a request likewise. */
-#include "server/import.h"
+#include "server/formats/import.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * A list of notes, as the command line ("60:100:0:1,...") and as POST /renders (JSON) write it. */
-#include "server/notes.h"
+#include "server/offline/notes.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <math.h>

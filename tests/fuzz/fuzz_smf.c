@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * A MIDI file: a score that came out is in order, in time and plays only what MIDI can say. */
-#include "server/smf.h"
+#include "server/offline/smf.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <math.h>

@@ -3,7 +3,7 @@
  * Sounds from outside: the first byte chooses between a WAV file for a render and a frame of a
  * client's microphone, twice, so that a converter meets another rate. */
 #include "dsp/sound_file.h"
-#include "server/microphone.h"
+#include "server/api/microphone.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * A cartridge file: voices that came out are legal, and survive values and dumps bit for bit. */
-#include "server/syx.h"
+#include "server/formats/syx.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_voice(const uint8_t packed[TB_SYX_PACKED])

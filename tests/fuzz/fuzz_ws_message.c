@@ -3,11 +3,11 @@
  * Text messages of a WebSocket client, one a line, to what they ask for. The control and the store
  * behind them are replaced here: what reaches them must be within its bounds, and nothing may
  * reach them before the client has said hello. */
-#include "server/auth.h"
-#include "server/control.h"
-#include "server/loader.h"
-#include "server/web.h"
-#include "server/ws_priv.h"
+#include "server/api/ws_priv.h"
+#include "server/state/control.h"
+#include "server/state/loader.h"
+#include "server/web/auth.h"
+#include "server/web/web.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <math.h>

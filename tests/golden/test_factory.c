@@ -3,9 +3,9 @@
  * The factory bank by numbers: as loud as each other, no clipping of a full chord, in tune,
  * brighter when hit harder, silent after release. TIMBRED_FACTORY_REPORT=1 prints a line for each
  * patch. */
-#include "server/factory.h"
-#include "server/import.h"
-#include "server/syx.h"
+#include "server/formats/factory.h"
+#include "server/formats/import.h"
+#include "server/formats/syx.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "server/syx.h"
+#include "server/formats/syx.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

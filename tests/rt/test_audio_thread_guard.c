@@ -5,7 +5,7 @@
  * what the device hears, engines, devices, tone, full and empty rings, the loss of the web role.
  * Only the device's own wait lies outside. */
 #include "dsp/clock.h"
-#include "server/audio_thread.h"
+#include "server/audio/audio_thread.h"
 #include "tests/rt/random_models.h"
 #include "tests/rt/rtguard.h"
 

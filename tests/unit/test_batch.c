@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "server/batch.h"
+#include "server/offline/batch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "server/bench.h"
+#include "server/offline/bench.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

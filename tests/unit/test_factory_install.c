@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "server/factory.h"
+#include "server/formats/factory.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

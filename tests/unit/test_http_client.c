@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "server/http_client.h"
+#include "server/cli/http_client.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

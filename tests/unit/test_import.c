@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "server/import.h"
+#include "server/formats/import.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

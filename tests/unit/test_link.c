@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "server/audio/program_loader.h"
 #include "server/link.h"
-#include "server/program_loader.h"
 #include "server/shm.h"
 
 #include <setjmp.h>

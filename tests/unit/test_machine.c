@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "server/machine.h"
+#include "server/offline/machine.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

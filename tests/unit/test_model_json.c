@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "server/model_fm.h"
-#include "server/model_json.h"
+#include "server/formats/model_fm.h"
+#include "server/formats/model_json.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "server/notes.h"
+#include "server/offline/notes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "server/patch_json.h"
+#include "server/formats/patch_json.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

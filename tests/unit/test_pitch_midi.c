@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * From a tracked pitch to notes and bends. */
-#include "server/pitch_midi.h"
+#include "server/audio/pitch_midi.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dsp/clock.h"
-#include "server/realtime.h"
-#include "server/supervise.h"
+#include "server/audio/realtime.h"
+#include "server/audio/supervise.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

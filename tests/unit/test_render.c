@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "server/bench.h"
-#include "server/notes.h"
-#include "server/render.h"
+#include "server/offline/bench.h"
+#include "server/offline/notes.h"
+#include "server/offline/render.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

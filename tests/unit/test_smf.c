@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dsp/params.h"
-#include "server/smf.h"
+#include "server/offline/smf.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "server/training_history.h"
+#include "server/train/training_history.h"
 
 #include <math.h>
 #include <setjmp.h>

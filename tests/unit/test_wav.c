@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "server/wav.h"
+#include "server/offline/wav.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

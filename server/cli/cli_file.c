@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "server/cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static enum tb_status read_all(int fd, const char *path, size_t max, struct tb_error *err,
+                               uint8_t **data, size_t *size)
+{
+    size_t capacity = 0, n = 0;
+    uint8_t *bytes = NULL;
+    for (;;) {
+        if (n == capacity) {
+            capacity = capacity ? 2 * capacity : 16384;
+            uint8_t *more = realloc(bytes, capacity);
+            if (!more) {
+                free(bytes);
+                return tb_fail(err, TB_ENOMEM, "%.100s: no memory", path);
+            }
+            bytes = more;
+        }
+        ssize_t got = read(fd, bytes + n, capacity - n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        n += got > 0 ? (size_t)got : 0;
+        if (got < 0 || n > max) {
+            free(bytes);
+            return got < 0 ? tb_fail(err, TB_EIO, "%.100s: %s", path, strerror(errno))
+                           : tb_fail(err, TB_ETOOLARGE, "%.100s: more than %zu bytes", path, max);
+        }
+        if (got == 0)
+            break;
+    }
+    *data = bytes;
+    *size = n;
+    return TB_OK;
+}
+
+enum tb_status tb_cli_read_file(const char *path, size_t max, uint8_t **data, size_t *size,
+                                struct tb_error *err)
+{
+    bool standard = strcmp(path, "-") == 0;
+    int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return tb_fail(err, errno == ENOENT ? TB_ENOTFOUND : TB_EIO, "%.100s: %s", path,
+                       strerror(errno));
+    enum tb_status s = read_all(fd, path, max, err, data, size);
+    if (!standard)
+        (void)close(fd);
+    return s;
+}
+
+static enum tb_status write_all(int fd, const char *path, const void *data, size_t size,
+                                struct tb_error *err)
+{
+    const char *bytes = data;
+    while (size > 0) {
+        ssize_t n = write(fd, bytes, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return tb_fail(err, TB_EIO, "%.100s: %s", path, strerror(errno));
+        bytes += n;
+        size -= (size_t)n;
+    }
+    return TB_OK;
+}
+
+enum tb_status tb_cli_write_file(const char *path, const void *data, size_t size,
+                                 struct tb_error *err)
+{
+    if (!path || strcmp(path, "-") == 0)
+        return write_all(STDOUT_FILENO, "standard output", data, size, err);
+    char beside[4096];
+    if (snprintf(beside, sizeof beside, "%s.new-%d", path, (int)getpid()) >= (int)sizeof beside)
+        return tb_fail(err, TB_EINVAL, "%.100s: the path is too long", path);
+    int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return tb_fail(err, TB_EIO, "%.100s: %s", path, strerror(errno));
+    enum tb_status s = write_all(fd, path, data, size, err);
+    if (close(fd) != 0 && s == TB_OK)
+        s = tb_fail(err, TB_EIO, "%.100s: %s", path, strerror(errno));
+    if (s == TB_OK && rename(beside, path) != 0)
+        s = tb_fail(err, TB_EIO, "%.100s: %s", path, strerror(errno));
+    if (s != TB_OK)
+        (void)unlink(beside);
+    return s;
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "server/cli/cli_run.h"
+
+#include "dsp/params.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_IMPORT = 2 << 20 };
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+/* operands as one search text */
+static void join_operands(const struct tb_args *args, char *text, size_t size)
+{
+    size_t n = 0;
+    text[0] = '\0';
+    for (int i = 0; i < args->n_operands && n < size; i++)
+        n += (size_t)snprintf(text + n, size - n, "%s%s", i ? " " : "", args->operands[i]);
+}
+
+static void print_list(const json_t *list)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(json_object_get(list, "items"), i, item)
+    {
+        printf("%s  %-24s %-14s %s%s\n", text_of(item, "uuid"), text_of(item, "name"),
+               text_of(item, "category"), text_of(item, "author"),
+               json_is_true(json_object_get(item, "favourite")) ? "  *" : "");
+    }
+    json_int_t total = json_integer_value(json_object_get(list, "total"));
+    if (total > (json_int_t)i)
+        printf("%zu of %lld\n", i, (long long)total);
+}
+
+int tb_run_patch_ls(struct tb_cli *cli)
+{
+    const struct tb_args *args = &cli->args;
+    char text[512];
+    join_operands(args, text, sizeof text);
+    struct tb_patch_query query = {.text = text,
+                                   .category = tb_args_text(args, "category", NULL),
+                                   .tag = tb_args_text(args, "tag", NULL),
+                                   .bank = tb_args_text(args, "bank", NULL),
+                                   .favourite = tb_args_has(args, "favourite"),
+                                   .sort =
+                                       tb_args_text(args, "sort", text[0] ? "relevance" : "name"),
+                                   .descending = tb_args_has(args, "descending"),
+                                   .limit = (uint32_t)tb_args_number(args, "limit", 100),
+                                   .offset = (uint32_t)tb_args_number(args, "offset", 0)};
+    struct tb_error err;
+    json_t *list = NULL;
+    int status = tb_cli_connect(cli, TB_CLI_ANY);
+    if (status)
+        return status;
+    if (tb_cli_patch_list(cli, &query, &list, &err) != TB_OK)
+        return tb_cli_fail(cli, &err);
+    if (cli->json)
+        return tb_cli_print(list);
+    print_list(list);
+    json_decref(list);
+    return 0;
+}
+
+static void print_tags(const json_t *patch)
+{
+    size_t i;
+    json_t *tag;
+    json_array_foreach(json_object_get(patch, "tags"), i, tag)
+        printf("%s%s", i ? ", " : "tags        ", json_string_value(tag));
+    if (i > 0)
+        putchar('\n');
+}
+
+/* In the order of the table, with units and the names of choices. */
+static void print_values(const json_t *values)
+{
+    for (size_t i = 0; i < TB_N_PARAMS; i++) {
+        const struct tb_param_info *p = &tb_params[i];
+        const json_t *value = json_object_get(values, p->key);
+        if (!value)
+            continue;
+        double v = json_number_value(value);
+        if (p->scale == TB_SCALE_ENUM && v >= p->min && v <= p->max)
+            printf("  %-24s %s\n", p->key, p->choices[(size_t)v]);
+        else
+            printf("  %-24s %.6g%s%s\n", p->key, v, p->unit[0] ? " " : "", p->unit);
+    }
+}
+
+int tb_run_patch_show(struct tb_cli *cli)
+{
+    static const char *const keys[] = {"name", "uuid", "category", "author", "licence", "comment"};
+    struct tb_error err;
+    json_t *patch = NULL;
+    int status = tb_cli_connect(cli, TB_CLI_ANY);
+    if (status)
+        return status;
+    if (tb_cli_patch_find(cli, cli->args.operands[0], &patch, &err) != TB_OK)
+        return tb_cli_fail(cli, &err);
+    if (cli->json)
+        return tb_cli_print(patch);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (text_of(patch, keys[i])[0])
+            printf("%-12s%s\n", keys[i], text_of(patch, keys[i]));
+    }
+    print_tags(patch);
+    printf("revision    %lld\n", (long long)json_integer_value(json_object_get(patch, "revision")));
+    print_values(json_object_get(patch, "values"));
+    json_decref(patch);
+    return 0;
+}
+
+static void print_report(const char *filename, const json_t *report)
+{
+    size_t i;
+    json_t *item;
+    const json_t *created = json_object_get(report, "created");
+    const json_t *bank = json_object_get(report, "bank");
+    printf("%s: %zu patches", filename, json_array_size(created));
+    if (json_is_object(bank))
+        printf(", bank \"%s\" %s", text_of(bank, "name"), text_of(bank, "uuid"));
+    putchar('\n');
+    json_array_foreach(created, i, item)
+        printf("  %s  %s\n", text_of(item, "uuid"), text_of(item, "name"));
+    json_array_foreach(json_object_get(report, "warnings"), i, item)
+        printf("  warning: %s\n", json_string_value(item));
+}
+
+static enum tb_status import_file(struct tb_cli *cli, const char *path, json_t **report,
+                                  struct tb_error *err)
+{
+    uint8_t *data = NULL;
+    size_t size = 0;
+    enum tb_status s = tb_cli_read_file(path, MAX_IMPORT, &data, &size, err);
+    if (s != TB_OK)
+        return s;
+    const char *slash = strrchr(path, '/');
+    s = tb_cli_import(cli, slash ? slash + 1 : path, data, size, report, err);
+    free(data);
+    return s;
+}
+
+int tb_run_patch_import(struct tb_cli *cli)
+{
+    struct tb_error err;
+    json_t *reports = json_array();
+    int status = tb_cli_connect(cli, TB_CLI_ANY);
+    for (int i = 0; i < cli->args.n_operands && status == 0; i++) {
+        const char *path = cli->args.operands[i];
+        json_t *report = NULL;
+        if (import_file(cli, path, &report, &err) != TB_OK) {
+            struct tb_error named;
+            (void)tb_fail(&named, err.status, "%.60s: %.90s", path, err.text);
+            status = tb_cli_fail(cli, strstr(err.text, path) ? &err : &named);
+            continue;
+        }
+        if (!cli->json)
+            print_report(path, report);
+        (void)json_object_set_new(report, "file", json_string(path));
+        (void)json_array_append_new(reports, report);
+    }
+    if (status == 0 && cli->json)
+        return tb_cli_print(json_pack("{s:o}", "files", reports));
+    json_decref(reports);
+    return status;
+}
+
+static enum tb_status find_uuids(struct tb_cli *cli, json_t **uuids, struct tb_error *err)
+{
+    const struct tb_args *args = &cli->args;
+    *uuids = args->n_operands ? json_array() : NULL;
+    for (int i = 0; i < args->n_operands; i++) {
+        json_t *patch;
+        enum tb_status s = tb_cli_patch_find(cli, args->operands[i], &patch, err);
+        if (s != TB_OK)
+            return s;
+        (void)json_array_append(*uuids, json_object_get(patch, "uuid"));
+        json_decref(patch);
+    }
+    return TB_OK;
+}
+
+int tb_run_patch_export(struct tb_cli *cli)
+{
+    const struct tb_args *args = &cli->args;
+    const char *output = tb_args_text(args, "output", NULL);
+    const char *bank = tb_args_text(args, "bank", NULL);
+    const char *dot = output ? strrchr(output, '.') : NULL;
+    const char *format =
+        tb_args_text(args, "format", dot && strcmp(dot, ".syx") == 0 ? "syx" : "json");
+    struct tb_error err;
+    json_t *uuids = NULL;
+    struct tb_cli_bytes out = {0};
+    if (bank && args->n_operands > 0) {
+        (void)tb_fail(&err, TB_EINVAL, "--bank: not together with patches");
+        return tb_cli_fail(cli, &err);
+    }
+    int status = tb_cli_connect(cli, TB_CLI_ANY);
+    if (status)
+        return status;
+    enum tb_status s = find_uuids(cli, &uuids, &err);
+    if (s == TB_OK)
+        s = tb_cli_export(cli, uuids, bank, format, &out, &err);
+    if (s == TB_OK)
+        s = tb_cli_write_file(output, out.data, out.size, &err);
+    json_decref(uuids);
+    free(out.data);
+    if (s != TB_OK)
+        return tb_cli_fail(cli, &err);
+    if (cli->json && output)
+        return tb_cli_print(json_pack("{s:s,s:I,s:s}", "output", output, "bytes",
+                                      (json_int_t)out.size, "format", format));
+    return 0;
+}
+
+int tb_run_patch_load(struct tb_cli *cli)
+{
+    struct tb_error err;
+    json_t *patch = NULL, *state = NULL;
+    int status = tb_cli_connect(cli, TB_CLI_SERVER);
+    if (status)
+        return status;
+    enum tb_status s = tb_cli_patch_find(cli, cli->args.operands[0], &patch, &err);
+    if (s == TB_OK)
+        s = tb_cli_call(cli, "PUT", "/state/patch",
+                        json_pack("{s:O}", "uuid", json_object_get(patch, "uuid")), &state, &err);
+    if (s != TB_OK) {
+        json_decref(patch);
+        return tb_cli_fail(cli, &err);
+    }
+    if (!cli->json)
+        printf("%s plays\n", text_of(patch, "name"));
+    json_decref(patch);
+    if (cli->json && state)
+        return tb_cli_print(state);
+    json_decref(state);
+    return 0;
+}

@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "server/cli/cli.h"
+
+#include "dsp/engine.h"
+#include "server/cli/cli_run.h"
+#include "server/offline/render.h"
+
+/* Every command with every option, once: from here come the parser, --help, the man page and the
+ * completion. */
+
+#define END                                                                                        \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
+#define SETTING(KEY, VALUE, KIND, MIN, MAX, WORDS)                                                 \
+    {.name = (KEY),                                                                                \
+     .value = (VALUE),                                                                             \
+     .kind = TB_OPTION_##KIND,                                                                     \
+     .min = (MIN),                                                                                 \
+     .max = (MAX),                                                                                 \
+     .words = (WORDS),                                                                             \
+     .help = "as in timbred.conf"},
+
+static const struct tb_option serve[] = {
+    {.name = "config",
+     .value = "FILE",
+     .kind = TB_OPTION_FILE,
+     .help = "settings; /etc/timbred/timbred.conf where it exists"},
+    {.name = "state", .value = "DIR", .kind = TB_OPTION_FILE, .help = "database and backups"},
+    {.name = "verbose", .help = "tell more"},
+#define TEXT(KEY, FIELD, DEFAULT) SETTING(KEY, "TEXT", TEXT, 0, 0, NULL)
+#define NUMBER(KEY, FIELD, MIN, DEFAULT, MAX) SETTING(KEY, "N", WHOLE, MIN, MAX, NULL)
+#define BOOL(KEY, FIELD, DEFAULT) SETTING(KEY, "WORD", WORD, 0, 0, "true|false")
+#include "server/config.def"
+#undef TEXT
+#undef NUMBER
+#undef BOOL
+    END,
+};
+
+#define FLAG(NAME, HELP)                                                                           \
+    {                                                                                              \
+        .name = (NAME), .kind = TB_OPTION_FLAG, .help = (HELP)                                     \
+    }
+#define TEXT(NAME, VALUE, HELP)                                                                    \
+    {                                                                                              \
+        .name = (NAME), .value = (VALUE), .kind = TB_OPTION_TEXT, .help = (HELP)                   \
+    }
+#define FILE_(NAME, LETTER, HELP)                                                                  \
+    {                                                                                              \
+        .name = (NAME), .letter = (LETTER), .value = "FILE", .kind = TB_OPTION_FILE,               \
+        .help = (HELP)                                                                             \
+    }
+#define WORD(NAME, WORDS, HELP)                                                                    \
+    {                                                                                              \
+        .name = (NAME), .value = "WORD", .kind = TB_OPTION_WORD, .words = (WORDS), .help = (HELP)  \
+    }
+#define NUMBER(NAME, VALUE, KIND, MIN, MAX, HELP)                                                  \
+    {                                                                                              \
+        .name = (NAME), .value = (VALUE), .kind = TB_OPTION_##KIND, .min = (MIN), .max = (MAX),    \
+        .help = (HELP)                                                                             \
+    }
+
+/* Of every command that asks a server. */
+static const struct tb_option client[] = {
+    FLAG("json", "machine-readable output"),
+    TEXT("url", "URL", "the server, http://HOST:PORT (or TIMBRED_URL; the one of this machine)"),
+    TEXT("token", "TOKEN", "its token (or TIMBRED_TOKEN; on this machine found by itself)"),
+    {.name = "state", .value = "DIR", .kind = TB_OPTION_FILE, .help = "the store on this machine"},
+    FILE_("config", 0, "settings to read the address and the store from"),
+    FLAG("offline", "use the store itself, even when a server runs"),
+    END,
+};
+
+static const struct tb_option only_json[] = {FLAG("json", "machine-readable output"), END};
+
+static const struct tb_option patch_ls[] = {
+    TEXT("category", "NAME", "only this category"),
+    TEXT("tag", "NAME", "only with this tag"),
+    TEXT("bank", "UUID", "only of this bank"),
+    FLAG("favourite", "only favourites"),
+    WORD("sort", "name|category|created|updated|relevance", "order by"),
+    FLAG("descending", "the other way round"),
+    NUMBER("limit", "N", WHOLE, 1, 500, "at most so many; 100"),
+    NUMBER("offset", "N", WHOLE, 0, 1000000000, "skip so many"),
+    END,
+};
+
+static const struct tb_option patch_export[] = {
+    FILE_("output", 'o', "where to; standard output without it"),
+    WORD("format", "json|syx", "json keeps everything; syx is for a DX7"),
+    TEXT("bank", "UUID", "the patches of this bank"),
+    END,
+};
+
+static const struct tb_option model_import[] = {
+    FLAG("replace", "take the place of another version of the model"),
+    END,
+};
+
+static const struct tb_option model_export[] = {
+    FILE_("output", 'o', "where to; standard output without it"),
+    END,
+};
+
+static const struct tb_option model_rm[] = {FLAG("force", "even while it plays"), END};
+
+static const struct tb_option model_use[] = {
+    TEXT("b", "MODEL", "beside it as B (ab.mix), or none"),
+    FLAG("force", "even where this device cannot afford it"),
+    END,
+};
+
+static const struct tb_option render[] = {
+    FILE_("output", 'o', "the WAV file; needed unless --voices, or last with --model"),
+    TEXT("model", "MODEL", "play this model: a file, a uuid, a name, or none; else the patch's"),
+    TEXT("model-b", "MODEL", "the same for B (ab.mix)"),
+    FILE_("midi", 0, "play this standard MIDI file"),
+    FILE_("input", 0, "play a model by the sound of this WAV file (timbre transfer)"),
+    TEXT("notes", "LIST", "play key:velocity:start_s:duration_s,...; C4:100:0:2 without it"),
+    NUMBER("voice", "N", WHOLE, 1, 128, "which voice of a .syx file; 1"),
+    {.name = "set",
+     .value = "KEY=VALUE",
+     .kind = TB_OPTION_TEXT,
+     .many = true,
+     .help = "change a parameter, such as fm.op1.level=90; may be repeated"},
+    FLAG("dry", "no effects, patch and master level at 0 dB"),
+    FLAG("mono", "one channel, the left one"),
+    WORD("format", "float|s16|s24", "samples; float"),
+    NUMBER("rate", "HZ", WHOLE, 22050, 192000, "sample rate; 48000"),
+    NUMBER("block", "FRAMES", WHOLE, TB_MIN_BLOCK, TB_MAX_BLOCK, "of the engine; 64"),
+    NUMBER("seed", "N", WHOLE, 0, 4294967295.0, "of everything random; 1"),
+    NUMBER("tail", "S", REAL, 0, 60, "wait at most so long for silence; 10"),
+    NUMBER("length", "S", REAL, 0.001, TB_RENDER_MAX_SECONDS, "exactly so long instead"),
+    WORD("cpu", "best|portable|avx2|avx512|neon", "kernels to use; best"),
+    FILE_("voices", 0, "batch: packed voices of 128 bytes"),
+    FILE_("jobs", 0, "batch: lines of index note velocity hold_s total_s name"),
+    END,
+};
+
+static const struct tb_option note[] = {
+    NUMBER("duration", "MS", WHOLE, 1, 60000, "release the key after so long; 500"),
+    FLAG("on", "leave the key down"),
+    FLAG("off", "release the key"),
+    END,
+};
+
+static const struct tb_option bench[] = {
+    NUMBER("voices", "LIST", WHOLES, 1, TB_MAX_VOICES, "voices; 1,8,16,32,64"),
+    NUMBER("blocks", "LIST", WHOLES, TB_MIN_BLOCK, TB_MAX_BLOCK, "frames a block; 64,256"),
+    NUMBER("rates", "LIST", WHOLES, 22050, 192000, "sample rates; 48000"),
+    NUMBER("seconds", "S", REAL, 0.05, 60, "of each case; 1"),
+    TEXT("model", "LIST", "play these models: files, uuids, names, or none, which is plain FM"),
+    FLAG("no-paced", "leave out the cases at the pace of a sound card"),
+    FLAG("no-stress", "leave out patch changes, simultaneous notes and parameter sweeps"),
+    FLAG("quick", "32 voices at 64 frames only, a quarter of a second"),
+    WORD("cpu", "best|portable|avx2|avx512|neon", "kernels to use; best"),
+    NUMBER("priority", "N", WHOLE, 0, 95, "SCHED_FIFO of paced cases, 0 without; 60"),
+    TEXT("remote", "URL", "run on the machine of this server, store the result there"),
+    FLAG("force", "with --remote: even beside playing audio"),
+    FLAG("compare", "show the results A and B side by side: files, or numbers with --remote"),
+    FLAG("csv", "comma-separated values"),
+    FILE_("output", 'o', "write the result (JSON, or with --csv) there, too"),
+    END,
+};
+
+static const struct tb_option dataset[] = {
+    TEXT("name", "TEXT", "what it is called; its folder's name"),
+    TEXT("licence", "TEXT", "of the recordings, an SPDX expression"),
+    TEXT("credit", "TEXT", "whom models of it must name"),
+    TEXT("source", "TEXT", "where the recordings are from"),
+    {.name = "only",
+     .value = "PATTERN",
+     .kind = TB_OPTION_TEXT,
+     .many = true,
+     .help = "take file names like this, such as \"*_normal*\"; may be repeated"},
+    {.name = "exclude",
+     .value = "PATTERN",
+     .kind = TB_OPTION_TEXT,
+     .many = true,
+     .help = "leave such file names out; may be repeated"},
+    FILE_("labels", 0, "CSV: file,note or file,start_s,end_s,note"),
+    FLAG("ignore-names", "notes in file names mean nothing"),
+    FLAG("known-notes", "take the pitch from the labels alone"),
+    WORD("levels", "auto|natural|marks|each", "what keeps recordings comparable; auto"),
+    NUMBER("note-seconds", "S", REAL, 0, 60, "damp single notes after 0.3 to S; 0: never"),
+    FILE_("soundfont", 0, "instead of FOLDER: seeded phrases played by this soundfont"),
+    NUMBER("bank", "N", WHOLE, 0, 128, "of the soundfont; 0"),
+    NUMBER("preset", "N", WHOLE, 0, 127, "of the bank; 0"),
+    NUMBER("minutes", "M", REAL, 0.1, 600, "of phrases; 20"),
+    NUMBER("most-minutes", "M", REAL, 0.1, 1440, "of one file; 120"),
+    FLAG("low-rate", "take files below 16 kHz, which have nothing in the upper octave"),
+    FLAG("replace", "make a data set anew that is there"),
+    NUMBER("seed", "N", WHOLE, 0, 4294967295.0, "of splits, rests and phrases; 1"),
+    END,
+};
+
+static const struct tb_option fm_env[] = {
+    NUMBER("voice", "N", WHOLE, 1, 128, "which voice of the file; 1"),
+    NUMBER("width", "N", WHOLE, 2, 512, "hidden units; 128"),
+    NUMBER("batch", "N", WHOLE, 1, 64, "notes a step; 16"),
+    NUMBER("rate", "R", REAL, 1e-7, 1, "of AdamW at first; 0.004"),
+    NUMBER("low-key", "N", WHOLE, 0, 127, "lowest key to learn; 24"),
+    NUMBER("high-key", "N", WHOLE, 0, 127, "highest; 96"),
+    NUMBER("steps", "N", WHOLE, 1, 100000000, "instead of minutes, or with them"),
+    NUMBER("minutes", "M", REAL, 0.01, 100000, "4, unless steps are given"),
+    NUMBER("seed", "N", WHOLE, 0, 4294967295.0, "of everything random; 1"),
+    TEXT("name", "NAME", "of the model; the voice's"),
+    TEXT("instrument", "NAME", "what it imitates"),
+    TEXT("licence", "SPDX", "of the model"),
+    TEXT("credit", "TEXT", "whom to name"),
+    WORD("storage", "f16|f32", "of the model's matrices; f16"),
+    END,
+};
+
+static const struct tb_option training_start[] = {
+    TEXT("name", "NAME", "of the training, and of a new data set; recordings"),
+    TEXT("instrument", "WORD", "of a new data set: flute, violin ..."),
+    WORD("labels", "names|none|known", "what file names tell: notes that mend octaves; names"),
+    WORD("family", "ddx7|hpn|wavetable", "FM, harmonics and noise, or wavetables; ddx7"),
+    WORD("preset", "reduced|full", "the published size; reduced"),
+    WORD("voice", "flute|violin|trumpet|piano", "ddx7: routing and ratios; the instrument's"),
+    NUMBER("minutes", "M", REAL, 0.05, 10080, "of training; 20"),
+    NUMBER("batch", "N", WHOLE, 1, 64, "clips a step; 4"),
+    NUMBER("seconds", "S", REAL, 0.25, 4, "of each clip; 1"),
+    NUMBER("rate", "R", REAL, 1e-6, 0.1, "of AdamW; 0.003"),
+    NUMBER("seed", "N", WHOLE, 0, 2147483647, "of everything random; 1"),
+    TEXT("licence", "SPDX", "of a new data set, and so of the model"),
+    TEXT("credit", "TEXT", "whom to name, likewise"),
+    END,
+};
+
+static const struct tb_option training_keep[] = {
+    TEXT("name", "NAME", "of the model; the training's"),
+    TEXT("licence", "SPDX", "the data set's"),
+    TEXT("credit", "TEXT", "whom to name; the data set's"),
+    END,
+};
+
+static const struct tb_option train[] = {
+    WORD("family", "hpn|ddx7|wavetable", "harmonics and noise, FM, or wavetables; hpn"),
+    WORD("preset", "full|reduced", "the published size; reduced"),
+    NUMBER("width", "N", WHOLE, 2, 1024, "hidden units or channels instead"),
+    NUMBER("blocks", "N", WHOLE, 1, 10, "ddx7: blocks of convolutions instead"),
+    NUMBER("harmonics", "N", WHOLE, 1, 128, "hpn; 100"),
+    NUMBER("bands", "N", WHOLE, 3, 257, "noise bands, a power of two plus one; 65"),
+    NUMBER("tables", "N", WHOLE, 1, 64, "wavetable; 20"),
+    NUMBER("table-size", "N", WHOLE, 16, 4095, "wavetable: samples a period; 512"),
+    NUMBER("reverb", "S", REAL, 0, 10, "learned impulse response, 0 for none; 1"),
+    WORD("voice", "flute|violin|trumpet|piano", "ddx7: routing and ratios of a DX7 voice; flute"),
+    NUMBER("algorithm", "N", WHOLE, 1, 32, "ddx7: another routing"),
+    TEXT("ratios", "LIST", "ddx7: six other ratios, such as 1,1,1,2,2,1.5"),
+    NUMBER("feedback", "N", REAL, 0, 7, "ddx7: of the algorithm's operator; 0"),
+    NUMBER("max-level", "TURNS", REAL, 0.05, 8, "ddx7: modulation at full level; 2"),
+    NUMBER("dropout", "P", REAL, 0, 0.9, "ddx7; 0.5"),
+    WORD("residuals", "default|none|conv", "ddx7: past the inner blocks; default: the input"),
+    FILE_("from", 0, "begin with this model's weights and shape"),
+    NUMBER("batch", "N", WHOLE, 1, 64, "clips a step, of each process under mpirun; 16"),
+    NUMBER("seconds", "S", REAL, 0.128, 4, "of each clip, cut at random; 4"),
+    NUMBER("threads", "N", WHOLE, 1, 16, "the machine's; a run keeps its number"),
+    NUMBER("rate", "R", REAL, 1e-7, 1, "of AdamW; 0.001"),
+    NUMBER("decay", "F", REAL, 0.01, 1, "of the rate in 10,000 steps; 0.98"),
+    NUMBER("warm-up", "N", REAL, 0, 100000, "steps until the full rate; 100"),
+    NUMBER("clip", "X", REAL, 0.001, 1000, "norm of the gradient at most; 3"),
+    NUMBER("weight-decay", "F", REAL, 0, 1, "0.01"),
+    NUMBER("average", "F", REAL, 0, 0.9999, "keep a running mean of the weights; 0.995"),
+    NUMBER("floor", "DB", REAL, -120, -20, "noise under both sides of the loss; -60 helps ddx7"),
+    NUMBER("seed", "N", WHOLE, 0, 4294967295.0, "of everything random; 1"),
+    NUMBER("steps", "N", WHOLE, 1, 100000000, "in all; no limit"),
+    NUMBER("minutes", "M", REAL, 0.01, 100000, "of this call; no limit"),
+    NUMBER("validate", "N", WHOLE, 1, 1000000, "steps between validations; 200"),
+    NUMBER("patience", "N", WHOLE, 0, 100000, "validations without a better one; no limit"),
+    NUMBER("checkpoint", "S", REAL, 0, 100000, "seconds between checkpoints; 120"),
+    FLAG("fresh", "pass over the checkpoint that is there"),
+    TEXT("name", "NAME", "of the model; the data set's"),
+    TEXT("instrument", "NAME", "what it imitates, \"flute\""),
+    WORD("storage", "f16|f32", "of the model's matrices; f16"),
+    FLAG("presets", "only list the published sizes"),
+    END,
+};
+
+static const struct tb_option distill[] = {
+    WORD("mode", "control|audio|both", "what the student learns from the teacher; control"),
+    FLAG("copy-tables", "the student plays the teacher's wavetables"),
+    FLAG("copy-reverb", "the student has the teacher's reverb"),
+    FLAG("json", "machine-readable output"),
+    END,
+};
+
+static const struct tb_option prune[] = {
+    NUMBER("width", "N", WHOLE, 1, 1023, "hidden units or channels that stay; needed"),
+    FILE_("data", 0, "data set to train on afterwards; without it the model is left as cut"),
+    NUMBER("steps", "N", WHOLE, 1, 100000000, "of that training; 500"),
+    NUMBER("minutes", "M", REAL, 0.01, 100000, "of it at most"),
+    NUMBER("batch", "N", WHOLE, 1, 64, "clips a step; 4"),
+    NUMBER("seconds", "S", REAL, 0.128, 4, "of each clip; 2"),
+    NUMBER("threads", "N", WHOLE, 1, 16, "the machine's"),
+    NUMBER("rate", "R", REAL, 1e-7, 1, "of AdamW; 0.001"),
+    NUMBER("floor", "DB", REAL, -120, -20, "noise under both sides of the loss; -60 helps ddx7"),
+    NUMBER("seed", "N", WHOLE, 0, 4294967295.0, "of everything random; 1"),
+    END,
+};
+
+static const struct tb_option quantize[] = {
+    WORD("to", "int8|f16|bf16", "type of the weights; int8"),
+    FILE_("data", 0, "data set whose test split the result is tried on; phrases without it"),
+    NUMBER("most-loss", "LOSS", REAL, 0, 100, "write nothing when the sound is further off"),
+    END,
+};
+
+static const struct tb_option eval[] = {
+    {.name = "data",
+     .value = "DIR",
+     .kind = TB_OPTION_FILE,
+     .many = true,
+     .help = "data set whose test split it is held against; several with --table"},
+    FILE_("against", 0, "another model whose sound it is held against"),
+    {.name = "table",
+     .value = "DIR",
+     .kind = TB_OPTION_FILE,
+     .help = "a line for every model of this folder"},
+    NUMBER("clips", "N", WHOLE, 1, 10000, "at most so many, evenly spread; 32"),
+    FILE_("html", 0, "write a page with spectrograms and players, too"),
+    FLAG("dry", "leave the learned reverb out"),
+    FLAG("held", "levels stand for a frame, as published, instead of moving to the next"),
+    FLAG("cut-noise", "cut the noise filter in half, as published"),
+    END,
+};
+
+static const struct tb_option url[] = {FLAG("qr", "draw a QR code"),
+                                       FLAG("no-token", "without a token in the link"), END};
+
+static const struct tb_option token_add[] = {
+    WORD("role", "read|play|admin", "what it allows; play"),
+    TEXT("label", "TEXT", "what it is for"),
+    END,
+};
+
+static const struct tb_option none[] = {END};
+
+#define COMMAND(NAME, OPERANDS, MIN, MAX, OPTIONS, COMMON, SUMMARY, DETAILS)                       \
+    {                                                                                              \
+        .name = (NAME), .operands = (OPERANDS), .min_operands = (MIN), .max_operands = (MAX),      \
+        .options = (OPTIONS), .common = (COMMON), .summary = (SUMMARY), .details = (DETAILS)       \
+    }
+
+const struct tb_cli_entry tb_cli_entries[] = {
+    {COMMAND("serve", "", 0, 0, serve, NULL, "Plays, and serves the panel and the API (default).",
+             "Prints the address with a token, and which audio device plays and why. SIGHUP reads "
+             "the settings again: a changed audio device, driver, rate, block or periods is taken "
+             "over, everything else needs a restart and is named in the log. SIGTERM stops."),
+     NULL},
+    {COMMAND("patch ls", "[WORD...]", 0, 16, patch_ls, client, "Lists patches.",
+             "With words: those that hold all of them in name, author, category, tags or comment."),
+     tb_run_patch_ls},
+    {COMMAND("patch show", "PATCH", 1, 1, none, client, "Shows one patch with all its values.",
+             "PATCH is a uuid or a whole name."),
+     tb_run_patch_show},
+    {COMMAND("patch import", "FILE...", 1, TB_MAX_OPERANDS, none, client,
+             "Imports DX7 .syx files or our own JSON.",
+             "Every case of system exclusive that players meet is understood; what was mended is "
+             "told. \"-\" is standard input."),
+     tb_run_patch_import},
+    {COMMAND("patch export", "[PATCH...]", 0, TB_MAX_OPERANDS, patch_export, client,
+             "Exports patches as one file.", "Without PATCH and --bank: all of them."),
+     tb_run_patch_export},
+    {COMMAND("patch load", "PATCH", 1, 1, none, client, "Lets the server play this patch.", NULL),
+     tb_run_patch_load},
+    {COMMAND("model ls", "[WORD...]", 0, 16, none, client, "Lists neural models.",
+             "With words: those that hold all of them in name, instrument, family or source."),
+     tb_run_model_ls},
+    {COMMAND("model info", "MODEL|FILE", 1, 1, none, client, "Tells about one model.",
+             "A file is checked and measured here, as the server does it with an upload."),
+     tb_run_model_info},
+    {COMMAND("model import", "FILE...", 1, TB_MAX_OPERANDS, model_import, client,
+             "Uploads models to the server.", NULL),
+     tb_run_model_import},
+    {COMMAND("model export", "MODEL", 1, 1, model_export, client, "Gets the file of a model.",
+             NULL),
+     tb_run_model_export},
+    {COMMAND("model rm", "MODEL", 1, 1, model_rm, client, "Deletes a model.", NULL),
+     tb_run_model_rm},
+    {COMMAND("model use", "MODEL|none", 1, 1, model_use, client,
+             "Lets the server play through this model.", NULL),
+     tb_run_model_use},
+    {COMMAND(
+         "render", "[PATCH|FILE|OUTDIR]", 0, 1, render, client,
+         "Plays a patch into a WAV file, faster than real time.",
+         "PATCH is a uuid or a name; FILE a .syx or .json file, then neither server nor store "
+         "is needed. With --model and no PATCH: that model alone, into OUTPUT.wav as the last "
+         "word or --output. The same input gives the same bytes on the same kernels. With --voices "
+         "and --jobs: a batch for comparisons, each job one note of a fresh voice to "
+         "OUTDIR/NAME.wav, mono, float, 48 kHz, dry: no effects, patch and master level at 0 "
+         "dB. What remains between the operators and the file is a DC block at 5 Hz and the "
+         "limiter, which does nothing below -0.3 dBFS."),
+     tb_run_render},
+    {COMMAND("note", "KEY [VELOCITY]", 1, 2, note, client, "Plays a note on the server.",
+             "KEY is 0..127 or a name: C4 is 60. VELOCITY is 1..127, 100 without it."),
+     tb_run_note},
+    {COMMAND("panic", "", 0, 0, none, client, "Silences the server at once.", NULL), tb_run_panic},
+    {COMMAND("status", "", 0, 0, none, client, "Tells what the server does.", NULL), tb_run_status},
+    {COMMAND("bench", "[A B]", 0, 2, bench, client,
+             "Measures the engine: voices x block x rate against the deadline.",
+             "Offline as fast as it goes, and paced like a sound card beside a witness thread that "
+             "shows what the machine itself delays."),
+     tb_run_bench},
+    {COMMAND("dataset", "[FOLDER] OUT", 1, 2, dataset, only_json,
+             "Makes a data set of recordings, or of a soundfont, for training.",
+             "Every WAV, FLAC, MP3, OGG and AIFF file below FOLDER is brought to 16 kHz, one "
+             "channel, and heard by the analysis that the engine uses live. Notes in file names "
+             "(flute_A4_forte.wav), MIDI files beside recordings and --labels mend its octaves. "
+             "Silence goes, files that are noise, chords or silence are refused with the reason. "
+             "OUT gets clips of 4 s with pitch, loudness and confidence, dataset.json and "
+             "report.html, whole or not at all."),
+     tb_run_training},
+    {COMMAND("train", "DATASET RUNDIR", 0, 2, train, only_json,
+             "Makes an instrument of a data set.",
+             "Goes on from RUNDIR's checkpoint where there is one, and writes the best so far to "
+             "RUNDIR/model.safetensors. SIGTERM and SIGINT write a checkpoint and end. What a run "
+             "does depends only on its options and seed, however often it was interrupted. With "
+             "--json: a line a report."),
+     tb_run_training},
+    {COMMAND("fm-env", "VOICE MODEL", 2, 2, fm_env, only_json,
+             "Turns a DX7 voice into a neural one, from its own envelopes.",
+             "VOICE is a .syx file or a patch that was exported as JSON. A small recurrent network "
+             "learns what the six envelope generators do for any key, velocity and length; MODEL "
+             "becomes a model file of family fm_envelope. Pitch envelope and LFO are not in it."),
+     tb_run_training},
+    {COMMAND("distill", "TEACHER DATASET RUNDIR", 3, 3, distill, train,
+             "Trains a small model that learns from a large one as well.",
+             "audio: half of the loss is against the teacher's sound; any family. control: what "
+             "the decoder asks for follows the teacher's; the student has the teacher's "
+             "synthesiser, and --preset, --width and --blocks say how large its decoder is. "
+             "Losses that are told for validation and test are against the recordings."),
+     tb_run_training},
+    {COMMAND("prune", "MODEL OUT", 2, 2, prune, only_json,
+             "Removes the units of a model that weigh least.",
+             "Whole hidden units or channels, by the size of their weights, then training on what "
+             "is left. The losses told are those of the data set's test split."),
+     tb_run_training},
+    {COMMAND("quantize", "MODEL OUT", 2, 2, quantize, only_json,
+             "Makes a model file smaller and tells what that costs.",
+             "int8: one scale an output; which large weights are better clipped is tried on the "
+             "data. The report has the error of the decoder's controls and the spectral loss of "
+             "the sound against the model before."),
+     tb_run_training},
+    {COMMAND("eval", "[MODEL]", 0, 1, eval, only_json,
+             "Measures a model: loss, pitch, loudness, spectrum, clicks, cost.",
+             "Plays the test split of a data set with it and compares. With --against and no data "
+             "both models play phrases made up. Numbers in brackets are those of the recordings "
+             "themselves: what the measure cannot tell."),
+     tb_run_training},
+    {COMMAND("doctor", "", 0, 0, none, only_json,
+             "Tells what this machine lacks for real time, and how to mend it.", NULL),
+     NULL},
+    {COMMAND("training ls", "", 0, 0, none, client, "Lists the trainings of the server.", NULL),
+     tb_run_training_ls},
+    {COMMAND("training show", "TRAINING", 1, 1, none, client, "Tells how a training stands.",
+             "TRAINING is a uuid or a name."),
+     tb_run_training_show},
+    {COMMAND("training start", "DATASET|RECORDING...", 1, TB_MAX_OPERANDS, training_start, client,
+             "Has the server train an instrument in the background.",
+             "Recordings are uploaded as a new data set; DATASET is a uuid or a name of one that "
+             "is there. `timbred train` trains here instead."),
+     tb_run_training_start},
+    {COMMAND("training stop", "TRAINING", 1, 1, none, client,
+             "Stops a training; what it learned stays.", NULL),
+     tb_run_training_stop},
+    {COMMAND("training keep", "TRAINING", 1, 1, training_keep, client,
+             "Makes a model of the best so far, and a patch that plays it.", NULL),
+     tb_run_training_keep},
+    {COMMAND("url", "", 0, 0, url, client, "Prints the address of the panel with a fresh token.",
+             NULL),
+     tb_run_url},
+    {COMMAND("token ls", "", 0, 0, none, client, "Lists tokens (never their text).", NULL),
+     tb_run_token_ls},
+    {COMMAND("token add", "", 0, 0, token_add, client, "Makes a token and prints it, once.", NULL),
+     tb_run_token_add},
+    {COMMAND("token rm", "ID", 1, 1, none, client, "Withdraws a token.", NULL), tb_run_token_rm},
+    {COMMAND("help", "[COMMAND]", 0, 1, none, NULL, "Tells about commands.",
+             "--format=man and --format=bash write the man page and the completion."),
+     NULL},
+    {.command = {.name = NULL}},
+};

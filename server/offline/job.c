@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "server/offline/job.h"
+
+#include "dsp/sound_file.h"
+#include "server/formats/values_json.h"
+#include "server/offline/bench.h"
+#include "server/offline/model_check.h"
+#include "server/offline/notes.h"
+#include "server/offline/render.h"
+#include "server/offline/smf.h"
+#include "server/offline/wav.h"
+#include "server/roles.h"
+#include "server/sandbox.h"
+
+#include <jansson.h>
+#include <sodium.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The job role: one task for whoever holds the other end of descriptor 3, at the lowest priority,
+ * on the processors that the audio thread left to its children. */
+
+enum { INPUT_BYTES = 8 << 20, MAX_SPEC = 12 << 20, PROGRESS_MS = 100, PACED_PRIORITY = 5 };
+
+struct job {
+    int socket;
+    int64_t told_ms; /* when progress was last sent */
+    bool abandoned;  /* the other side is gone */
+    int fds[TB_JOB_FDS];
+    size_t n_fds;
+    bool has_model[2]; /* their files lie behind the first descriptor */
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* One packet, with a descriptor unless fd < 0; steals json. */
+static bool send_packet(struct job *job, json_t *json, int fd)
+{
+    char control[CMSG_SPACE(sizeof fd)] = {0};
+    char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    json_decref(json);
+    if (!text)
+        return false;
+    struct iovec part = {.iov_base = text, .iov_len = strlen(text)};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (fd >= 0) {
+        message.msg_control = control;
+        message.msg_controllen = sizeof control;
+        struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+        head->cmsg_level = SOL_SOCKET;
+        head->cmsg_type = SCM_RIGHTS;
+        head->cmsg_len = CMSG_LEN(sizeof fd);
+        memcpy(CMSG_DATA(head), &fd, sizeof fd);
+    }
+    ssize_t n;
+    do
+        n = sendmsg(job->socket, &message, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    free(text);
+    job->abandoned |= n < 0;
+    return n >= 0;
+}
+
+/* The first packet with its descriptors. NULL when it is not one of ours. */
+static json_t *receive_packet(struct job *job)
+{
+    char text[TB_JOB_PACKET];
+    char control[CMSG_SPACE(sizeof job->fds)] = {0};
+    struct iovec part = {.iov_base = text, .iov_len = sizeof text};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+    ssize_t n;
+    do
+        n = recvmsg(job->socket, &message, MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    if (n <= 0 || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+        return NULL;
+    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
+        head->cmsg_len <= CMSG_LEN(sizeof job->fds)) {
+        job->n_fds = (head->cmsg_len - CMSG_LEN(0)) / sizeof job->fds[0];
+        memcpy(job->fds, CMSG_DATA(head), job->n_fds * sizeof job->fds[0]);
+    }
+    return json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
+}
+
+/* Nobody sends a second packet: whatever can be read means that the other side is gone. */
+static bool is_abandoned(struct job *job)
+{
+    struct pollfd p = {.fd = job->socket, .events = POLLIN};
+    if (poll(&p, 1, 0) > 0)
+        job->abandoned = true;
+    return job->abandoned;
+}
+
+static bool tell_progress(void *context, double done, const char *detail)
+{
+    struct job *job = context;
+    int64_t now = now_ms();
+    if (is_abandoned(job))
+        return false;
+    if (now - job->told_ms < PROGRESS_MS)
+        return true;
+    job->told_ms = now;
+    return send_packet(job, json_pack("{s:f,s:s}", "progress", done, "detail", detail), -1);
+}
+
+static enum tb_status read_spec(int fd, json_t **spec, struct tb_error *err)
+{
+    struct stat s;
+    if (fd < 0 || fstat(fd, &s) != 0)
+        return tb_fail(err, TB_EINVAL, "job: no specification came");
+    if (s.st_size < 2 || s.st_size > MAX_SPEC)
+        return tb_fail(err, TB_ETOOLARGE, "job: a specification of %lld bytes, 2..%d allowed",
+                       (long long)s.st_size, MAX_SPEC);
+    size_t size = (size_t)s.st_size;
+    char *text = malloc(size);
+    if (!text)
+        return tb_fail(err, TB_ENOMEM, "job: no memory");
+    ssize_t n = pread(fd, text, size, 0);
+    *spec = n == (ssize_t)size ? json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    free(text);
+    return *spec ? TB_OK : tb_fail(err, TB_EINVAL, "job: the specification is not JSON");
+}
+
+/* ---- render */
+
+struct output {
+    struct job *job;
+    struct tb_wav *wav;
+    uint64_t frames, expected;
+    struct tb_error err;
+    float interleaved[2 * TB_MAX_BLOCK];
+};
+
+static bool take_block(void *context, const float *left, const float *right, uint32_t n)
+{
+    struct output *out = context;
+    for (uint32_t i = 0; i < n; i++) {
+        out->interleaved[2 * i] = left[i];
+        out->interleaved[2 * i + 1] = right[i];
+    }
+    out->frames += n;
+    if (tb_wav_write(out->wav, out->interleaved, n, &out->err) != TB_OK)
+        return false;
+    double done = (double)out->frames / (double)(out->expected + 1);
+    return tell_progress(out->job, done < 1.0 ? done : 1.0, "rendering");
+}
+
+static enum tb_status midi_score(const char *base64, struct tb_score *score, struct tb_error *err)
+{
+    size_t length = strlen(base64), size = 0;
+    uint8_t *data = malloc(length + 1);
+    if (!data)
+        return tb_fail(err, TB_ENOMEM, "midi: no memory");
+    enum tb_status s;
+    if (sodium_base642bin(data, length, base64, length, "\r\n ", &size, NULL,
+                          sodium_base64_VARIANT_ORIGINAL) != 0)
+        s = tb_fail(err, TB_EINVAL, "midi: not base64");
+    else
+        s = tb_smf_parse(data, size, score, NULL, err);
+    free(data);
+    return s;
+}
+
+/* The sound that plays the instrument, at the rate of the render. */
+static enum tb_status input_of(const json_t *spec, uint32_t rate_hz, struct tb_sound *sound,
+                               struct tb_error *err)
+{
+    const char *base64 = json_string_value(json_object_get(spec, "input"));
+    if (!base64)
+        return TB_OK;
+    size_t length = strlen(base64), size = 0;
+    uint8_t *data = malloc(length + 1);
+    if (!data)
+        return tb_fail(err, TB_ENOMEM, "input: no memory");
+    enum tb_status s;
+    if (sodium_base642bin(data, length, base64, length, "\r\n ", &size, NULL,
+                          sodium_base64_VARIANT_ORIGINAL) != 0)
+        s = tb_fail(err, TB_EINVAL, "input: not base64");
+    else if (size > INPUT_BYTES)
+        s = tb_fail(err, TB_ETOOLARGE, "input: more than %d bytes", INPUT_BYTES);
+    else
+        s = tb_sound_parse(data, size, rate_hz, sound, err);
+    free(data);
+    return s;
+}
+
+static enum tb_status score_of(const json_t *spec, struct tb_score *score, struct tb_error *err)
+{
+    const json_t *notes = json_object_get(spec, "notes"), *midi = json_object_get(spec, "midi");
+    if (json_is_string(midi))
+        return midi_score(json_string_value(midi), score, err);
+    if (!notes && json_object_get(spec, "input"))
+        return TB_OK;
+    return tb_notes_from_json(notes, score, err);
+}
+
+static double number_or(const json_t *spec, const char *key, double otherwise)
+{
+    const json_t *value = json_object_get(spec, key);
+    return json_is_number(value) ? json_number_value(value) : otherwise;
+}
+
+/* The models of a render, mapped and parsed. */
+struct models {
+    const void *data[2];
+    size_t size[2];
+    struct tb_model_file *file[2];
+};
+
+static void close_models(struct models *models)
+{
+    for (int i = 0; i < 2; i++) {
+        tb_model_file_free(models->file[i]);
+        if (models->data[i])
+            (void)munmap((void *)(size_t)models->data[i], models->size[i]);
+    }
+}
+
+static enum tb_status open_models(const struct job *job, struct models *models,
+                                  struct tb_error *err)
+{
+    size_t at = 1;
+    for (int i = 0; i < 2; i++) {
+        if (!job->has_model[i])
+            continue;
+        if (at >= job->n_fds)
+            return tb_fail(err, TB_EINVAL, "model: its descriptor is missing");
+        models->data[i] = tb_model_map(job->fds[at++], &models->size[i], err);
+        if (!models->data[i])
+            return err->status;
+        models->file[i] = tb_model_file_parse(models->data[i], models->size[i], err);
+        if (!models->file[i])
+            return err->status;
+    }
+    return TB_OK;
+}
+
+static enum tb_status render_into(struct job *job, struct tb_render_spec *render, int fd,
+                                  struct tb_error *err)
+{
+    struct output out = {.job = job};
+    struct tb_wav_config format = {render->rate_hz, 2, TB_WAV_FLOAT};
+    struct tb_error closing;
+    out.expected = (uint64_t)((render->score->end_s + 1.0) * (double)render->rate_hz);
+    if (out.expected < render->n_input + render->rate_hz)
+        out.expected = render->n_input + render->rate_hz;
+    out.wav = tb_wav_create_fd(fd, &format, err);
+    if (!out.wav)
+        return err->status;
+    render->sink = take_block;
+    render->context = &out;
+    enum tb_status s = tb_render(render, NULL, err);
+    if (out.err.status != TB_OK)
+        *err = out.err;
+    if (tb_wav_close(out.wav, &closing) != TB_OK && s == TB_OK) {
+        *err = closing;
+        s = closing.status;
+    }
+    return s;
+}
+
+static enum tb_status render(struct job *job, json_t *spec, int fd, struct tb_error *err)
+{
+    float values[TB_N_PARAMS];
+    struct tb_score score = {0};
+    struct tb_sound sound = {0};
+    struct models models = {0};
+    const uint32_t rate_hz = (uint32_t)number_or(spec, "rate_hz", 48000);
+    enum tb_status s = tb_values_from_json(json_object_get(spec, "values"), values, NULL, err);
+    if (s == TB_OK)
+        s = score_of(spec, &score, err);
+    if (s == TB_OK)
+        s = input_of(spec, rate_hz, &sound, err);
+    if (s == TB_OK)
+        s = open_models(job, &models, err);
+    if (s == TB_OK && sound.n > 0)
+        values[TB_P_TRANSFER_SOURCE] = 1.0F;
+    if (s == TB_OK && sound.n > 0 && !models.file[0])
+        s = tb_fail(err, TB_EINVAL, "input: only neural instruments listen; model is needed");
+    struct tb_render_spec render = {.values = values,
+                                    .models = {models.file[0], models.file[1]},
+                                    .score = &score,
+                                    .input = sound.samples,
+                                    .n_input = sound.n,
+                                    .rate_hz = rate_hz,
+                                    .block = TB_RENDER_BLOCK,
+                                    .seed = (uint32_t)number_or(spec, "seed", 1),
+                                    .cpu = TB_CPU_BEST,
+                                    .tail_s = number_or(spec, "tail_s", 10.0)};
+    if (s == TB_OK)
+        s = render_into(job, &render, fd, err);
+    close_models(&models);
+    tb_sound_free(&sound);
+    tb_score_clear(&score);
+    return s;
+}
+
+/* ---- benchmark */
+
+static enum tb_status bench(struct job *job, json_t *json, int fd, struct tb_error *err)
+{
+    struct tb_bench_spec spec;
+    struct models models = {0};
+    json_t *result = NULL;
+    enum tb_status s = tb_bench_from_json(json, &spec, err);
+    if (s == TB_OK)
+        s = open_models(job, &models, err);
+    spec.model = models.file[0];
+    spec.priority = PACED_PRIORITY; /* below everything that plays */
+    if (s == TB_OK)
+        s = tb_bench_run(&spec, tell_progress, job, &result, err);
+    if (s == TB_OK && json_dumpfd(result, fd, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0)
+        s = tb_fail(err, TB_EIO, "bench: the result cannot be written");
+    close_models(&models);
+    json_decref(result);
+    return s;
+}
+
+/* ---- the role */
+
+static enum tb_status check_model(struct job *job, int file, int fd, struct tb_error *err)
+{
+    (void)job;
+    json_t *result = tb_model_check(file, err);
+    if (!result)
+        return err->status;
+    int failed = json_dumpfd(result, fd, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    json_decref(result);
+    return failed ? tb_fail(err, TB_EIO, "model: the result cannot be written") : TB_OK;
+}
+
+static enum tb_status render_spec(struct job *job, int file, int fd, struct tb_error *err)
+{
+    json_t *spec = NULL;
+    enum tb_status s = read_spec(file, &spec, err);
+    s = s == TB_OK ? render(job, spec, fd, err) : s;
+    json_decref(spec);
+    return s;
+}
+
+static enum tb_status bench_spec(struct job *job, int file, int fd, struct tb_error *err)
+{
+    json_t *spec = NULL;
+    enum tb_status s = read_spec(file, &spec, err);
+    s = s == TB_OK ? bench(job, spec, fd, err) : s;
+    json_decref(spec);
+    return s;
+}
+
+static const struct kind {
+    const char *name, *type; /* type of the result */
+    enum tb_status (*run)(struct job *job, int file, int result, struct tb_error *err);
+} kinds[] = {
+    {"render", "audio/wav", render_spec},
+    {"bench", "application/json", bench_spec},
+    {"model", "application/json", check_model},
+};
+
+static const struct kind *find_kind(const char *name)
+{
+    for (size_t i = 0; name && i < sizeof kinds / sizeof kinds[0]; i++)
+        if (strcmp(kinds[i].name, name) == 0)
+            return &kinds[i];
+    return NULL;
+}
+
+static enum tb_status run(struct job *job, int *result_fd, const char **type, struct tb_error *err)
+{
+    json_t *packet = receive_packet(job);
+    const struct kind *kind = find_kind(json_string_value(json_object_get(packet, "kind")));
+    job->has_model[0] = json_is_true(json_object_get(packet, "a"));
+    job->has_model[1] = json_is_true(json_object_get(packet, "b"));
+    json_decref(packet);
+    enum tb_status s = kind ? TB_OK : tb_fail(err, TB_EINVAL, "kind: no such job");
+    *result_fd = memfd_create("timbred-job", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (s == TB_OK && *result_fd < 0)
+        s = tb_fail(err, TB_EIO, "job: memfd: %s", strerror(errno));
+    if (s == TB_OK) {
+        *type = kind->type;
+        s = kind->run(job, job->n_fds > 0 ? job->fds[0] : -1, *result_fd, err);
+    }
+    for (size_t i = 0; i < job->n_fds; i++)
+        (void)close(job->fds[i]);
+    return s;
+}
+
+int tb_job_main(int argc, char **argv)
+{
+    struct job job = {.socket = TB_FD_JOB};
+    struct sched_param lowest = {0};
+    struct tb_error err = {0};
+    const char *type = NULL;
+    int fd = -1;
+    (void)argc;
+    (void)argv;
+    (void)setpriority(PRIO_PROCESS, 0, 19);
+    (void)sched_setscheduler(0, SCHED_IDLE, &lowest);
+    enum tb_status s = tb_sandbox_job(NULL, &err);
+    if (s == TB_OK)
+        s = run(&job, &fd, &type, &err);
+    if (s == TB_OK) {
+        (void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
+        (void)send_packet(&job, json_pack("{s:b,s:s}", "done", 1, "type", type), fd);
+    } else if (!job.abandoned) {
+        (void)send_packet(
+            &job, json_pack("{s:{s:i,s:s}}", "error", "status", (int)s, "text", err.text), -1);
+    }
+    return 0;
+}
