@@ -20,7 +20,7 @@ struct tb_train_facts {
     const char *name, *instrument; /* NULL: the data set's name; none */
     uint64_t seed, steps, best_step;
     double loss, minutes; /* of validation; minutes of training so far */
-    char how[200];        /* batch, clips, optimiser */
+    char how[360];        /* batch, clips, optimiser, teacher, where it began */
 };
 
 /* What the metadata of a model that was trained on a data set says; created is now. */

@@ -189,6 +189,28 @@ static size_t own_threads(const struct tb_ranks *ranks)
     return cpus < 1 ? 1 : cpus > 16 ? 16 : (size_t)cpus;
 }
 
+/* What the files of a run tell of its making. */
+static void tell_how(struct session *s)
+{
+    const struct tb_trainer_options *o = &s->options;
+    char *how = s->facts.how;
+    const size_t size = sizeof s->facts.how;
+    (void)snprintf(how, size, "batches of %zu x %.1f s, AdamW %g, mean of weights %g%s%s",
+                   o->batch * tb_ranks_count(&s->ranks),
+                   (double)o->clip_frames * TB_CLIP_HOP / TB_CLIP_RATE_HZ, o->rate, o->average,
+                   s->floor > 0 ? ", noise under the loss at " : "",
+                   s->floor > 0 ? tb_args_text(s->args, "floor", "") : "");
+    if (s->setup->how)
+        (void)snprintf(how + strlen(how), size - strlen(how), "; %s", s->setup->how);
+    const char *from = tb_args_text(s->args, "from", NULL);
+    struct tb_model_meta meta;
+    struct tb_error unreadable; /* told where the network is made */
+    struct tb_network *first = from ? tb_network_load(from, &meta, &unreadable) : NULL;
+    if (first)
+        (void)snprintf(how + strlen(how), size - strlen(how), "; from \"%.64s\"", meta.name);
+    tb_network_free(first);
+}
+
 static void read_options(struct session *s)
 {
     const struct tb_args *a = s->args;
@@ -219,15 +241,7 @@ static void read_options(struct session *s)
     s->facts.name = tb_args_text(a, "name", NULL);
     s->facts.instrument = tb_args_text(a, "instrument", NULL);
     s->facts.seed = o->seed;
-    (void)snprintf(s->facts.how, sizeof s->facts.how,
-                   "batches of %zu x %.1f s, AdamW %g, mean of weights %g%s%s",
-                   o->batch * tb_ranks_count(&s->ranks),
-                   (double)o->clip_frames * TB_CLIP_HOP / TB_CLIP_RATE_HZ, o->rate, o->average,
-                   s->floor > 0 ? ", noise under the loss at " : "",
-                   s->floor > 0 ? tb_args_text(a, "floor", "") : "");
-    const size_t told = strlen(s->facts.how);
-    if (s->setup->how)
-        (void)snprintf(s->facts.how + told, sizeof s->facts.how - told, "; %s", s->setup->how);
+    tell_how(s);
 }
 
 /* The newest checkpoint that is sound; none at all is fine. */

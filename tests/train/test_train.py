@@ -106,8 +106,9 @@ class Training(unittest.TestCase):
         warm = self.train("--from", lines[-1]["model"], "--steps", "2", "--json",
                           run_dir=self.path("warm"))
         self.assertEqual(warm.returncode, 0, warm.stderr)
-        self.assertLess(json.loads(warm.stdout.splitlines()[-1])["test"],
-                        1.5 * lines[-1]["test"])
+        warm = json.loads(warm.stdout.splitlines()[-1])
+        self.assertLess(warm["test"], 1.5 * lines[-1]["test"])
+        self.assertIn('; from "Tones"', metadata(warm["model"])["training"])
 
     def test_killed_runs_end_the_same(self):
         for family in ("hpn", "ddx7", "wavetable"):
