@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dsp/hpn.h"
 
-#include "dsp/neural_controls.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -18,6 +16,7 @@ void tb_hpn_init(struct tb_hpn *hpn, const struct tb_synth_kernels *kernels, uns
 void tb_hpn_reset(struct tb_hpn *hpn)
 {
     hpn->phase = 0;
+    hpn->n_live = 0;
     memset(hpn->amp, 0, sizeof hpn->amp);
     memset(hpn->step, 0, sizeof hpn->step);
 }
@@ -33,61 +32,66 @@ static float bend_gain(const struct tb_hpn_bend *bend, unsigned k)
 void tb_hpn_levels(const struct tb_hpn *hpn, const struct tb_level_curve *curve, const float *raw,
                    float f0_cps, const struct tb_hpn_bend *bend, float *amp)
 {
-    const unsigned n = hpn->n_harmonics;
-    float all[TB_SYNTH_MAX_HARMONICS + 32];
+    float all[TB_SYNTH_MAX_HARMONICS + 32], shares[TB_SYNTH_MAX_HARMONICS + 16];
+    float gains[TB_SYNTH_MAX_HARMONICS + 16];
+    /* Most of a high note's are above the limit. */
+    const float fits = f0_cps > 0 ? hpn->limit_cps / f0_cps + 1 : TB_SYNTH_MAX_HARMONICS;
+    const unsigned n = fits < (float)hpn->n_harmonics ? (unsigned)fits : hpn->n_harmonics;
     hpn->kernels->levels(all, raw, n + 1, curve);
-    float sum = 0;
     const bool bent = bend && (bend->tilt_db != 0 || bend->balance != 0);
-    for (unsigned k = 0; k < n; k++) {
-        float share = f0_cps * (float)(k + 1) < hpn->limit_cps ? all[k + 1] : 0;
-        if (bent)
-            share *= bend_gain(bend, k);
-        amp[k] = share;
-        sum += share;
-    }
+    for (unsigned k = 0; bent && k < n; k++)
+        gains[k] = bend_gain(bend, k);
     /* Every harmonic above the limit: silence, where the published code plays aliases. */
-    const float gain = sum > 1e-20f ? all[0] / sum : 0;
-    for (unsigned k = 0; k < n; k++)
-        amp[k] *= gain;
+    hpn->kernels->shares(&(struct tb_shares_job){.level = all + 1,
+                                                 .bend = bent ? gains : NULL,
+                                                 .n = n,
+                                                 .f0_cps = f0_cps,
+                                                 .limit_cps = hpn->limit_cps,
+                                                 .total = all[0]},
+                         shares);
+    memcpy(amp, shares, n * sizeof *amp);
+    memset(amp + n, 0, (hpn->n_harmonics - n) * sizeof *amp);
 }
 
 void tb_hpn_frame(struct tb_hpn *hpn, const float *amp)
 {
-    for (unsigned k = 0; k < hpn->n_harmonics; k++) {
-        hpn->amp[k] += hpn->step[k];
-        hpn->step[k] = amp[k] - hpn->amp[k];
-    }
+    hpn->n_live = hpn->kernels->fold(&(struct tb_fold_job){.amp = hpn->amp,
+                                                           .step = hpn->step,
+                                                           .fold = hpn->fold,
+                                                           .fold_step = hpn->fold_step,
+                                                           .next = amp,
+                                                           .n = hpn->n_harmonics});
 }
 
 static void render_chunk(struct tb_hpn *hpn, const float *f0_cps, const float *weight, float *out,
                          unsigned n)
 {
-    uint32_t phase[TB_SYNTH_CHUNK] = {0};
-    float f0[TB_SYNTH_CHUNK] = {0}, w[TB_SYNTH_CHUNK] = {0}, highest = 0, lowest = 1;
-    for (unsigned i = 0; i < n; i++) {
-        const float f = f0_cps[i] > 0 ? f0_cps[i] : 0;
-        f0[i] = f < 0.5f ? f : 0.5f;
-        highest = f0[i] > highest ? f0[i] : highest;
-        lowest = f0[i] < lowest ? f0[i] : lowest;
-        phase[i] = (uint32_t)(hpn->phase >> 32);
-        hpn->phase += tb_turns_of(f0[i]);
+    struct tb_turns turns;
+    float w[TB_SYNTH_CHUNK];
+    turns.at = hpn->phase;
+    hpn->kernels->turns(&turns, f0_cps, n);
+    hpn->phase = turns.at;
+    if (hpn->n_live == 0)
+        return;
+    if (n % (TB_SYNTH_CHUNK / 2) != 0) { /* the bank reads whole halves */
+        memset(w, 0, sizeof w);
+        memcpy(w, weight, n * sizeof *w);
+        weight = w;
     }
-    memcpy(w, weight, n * sizeof *w);
+    const float highest = turns.highest;
     const float fits = highest > 0 ? hpn->limit_cps / highest : TB_SYNTH_MAX_HARMONICS;
     unsigned safe = fits < (float)hpn->n_harmonics ? (unsigned)fits : hpn->n_harmonics;
     while (safe > 0 && (float)safe * highest >= hpn->limit_cps)
         safe--;
-    /* Those above the limit at every sample need not be looked at. */
-    const float heard = lowest > 0 ? hpn->limit_cps / lowest + 1 : TB_SYNTH_MAX_HARMONICS;
-    const unsigned most = heard < (float)hpn->n_harmonics ? (unsigned)heard : hpn->n_harmonics;
-    hpn->kernels->bank(&(struct tb_bank_job){.phase = phase,
-                                             .f0_cps = f0,
-                                             .weight = w,
+    hpn->kernels->bank(&(struct tb_bank_job){.phase = turns.phase,
+                                             .f0_cps = turns.f0_cps,
+                                             .weight = weight,
                                              .amp = hpn->amp,
                                              .step = hpn->step,
-                                             .n_harmonics = most,
+                                             .fold = hpn->fold,
+                                             .fold_step = hpn->fold_step,
+                                             .n_live = hpn->n_live,
                                              .n_safe = safe,
-                                             .n_levels = hpn->n_harmonics,
                                              .limit_cps = hpn->limit_cps,
                                              .n = n},
                        out);

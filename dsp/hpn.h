@@ -8,11 +8,12 @@
  * nothing at or above the limit at any sample. By value. */
 struct tb_hpn {
     const struct tb_synth_kernels *kernels;
-    uint64_t phase; /* 2^64 = one turn */
-    unsigned n_harmonics;
+    uint64_t phase;               /* 2^64 = one turn */
+    unsigned n_harmonics, n_live; /* behind n_live all levels of both frames are 0 */
     float limit_cps;
     float amp[TB_SYNTH_LEVELS];  /* at the last frame; 0 behind the last harmonic */
     float step[TB_SYNTH_LEVELS]; /* to the next; likewise */
+    float fold[TB_SYNTH_LEVELS], fold_step[TB_SYNTH_LEVELS]; /* both as the bank wants them */
 };
 
 /* What a player may do to the harmonics; all 0 leaves the model alone. */

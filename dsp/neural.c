@@ -94,8 +94,7 @@ static void decode_first(struct tb_neural *n)
                 take_outputs(n, n->first, k, v);
                 v->fresh = false;
                 v->primed = true;
-                tb_neural_apply(n, v);
-                tb_neural_apply(n, v); /* there at once, not on the way */
+                tb_neural_apply(n, v, true);
             }
             n->n_fresh -= count;
             count = 0;
@@ -176,7 +175,7 @@ void tb_neural_turn(struct tb_neural *n)
         tb_neural_finish(n->blend);
     for (unsigned i = 0; i < n->n_used; i++)
         if (n->voice[n->list[i]].primed)
-            tb_neural_apply(n, &n->voice[n->list[i]]);
+            tb_neural_apply(n, &n->voice[n->list[i]], false);
     begin_frame(n);
 }
 

@@ -33,7 +33,7 @@ static void apply_harmonics(struct tb_neural *n, struct tb_neural_voice *v, cons
     float amp[TB_SYNTH_MAX_HARMONICS];
     const struct tb_hpn_bend bend = {.tilt_db = tilt_of(n, v), .balance = n->bend.odd_even};
     tb_hpn_levels(&v->hpn, &n->curve, raw + n->head_at[0], v->aim.f0_hz / n->rate_hz, &bend, amp);
-    for (unsigned k = 0; k < n->n_harmonics; k++)
+    for (unsigned k = 0; n->bend.harmonic_gain != 1.0F && k < n->n_harmonics; k++)
         amp[k] *= n->bend.harmonic_gain;
     tb_hpn_frame(&v->hpn, amp);
 }
@@ -70,9 +70,11 @@ static void apply_noise(struct tb_neural *n, struct tb_neural_voice *v, const fl
 {
     float magnitudes[TB_NOISE_MAX_BANDS + 32];
     n->synth->levels(magnitudes, raw + n->head_at[1], n->n_bands, &n->noise_curve);
-    for (unsigned k = 0; k < n->n_bands; k++)
+    for (unsigned k = 0; n->bend.noise_gain != 1.0F && k < n->n_bands; k++)
         magnitudes[k] *= n->bend.noise_gain;
-    tb_noise_frame(&v->noise, magnitudes);
+    const float rest = n->hop - n->pos;
+    const size_t whole = rest > 0.0F ? (size_t)rest : 0;
+    tb_noise_frame(&v->noise, magnitudes, whole + ((float)whole < rest));
 }
 
 static void apply_operators(struct tb_neural *n, struct tb_neural_voice *v, const float *raw)
@@ -92,16 +94,23 @@ static void apply_operators(struct tb_neural *n, struct tb_neural_voice *v, cons
     }
 }
 
-void tb_neural_apply(struct tb_neural *n, struct tb_neural_voice *v)
+static void apply_tones(struct tb_neural *n, struct tb_neural_voice *v, const float *raw)
 {
-    float mixed[NEURAL_RAW];
-    const float *raw = words(n, v, mixed);
     if (n->family == TB_FAMILY_HPN)
         apply_harmonics(n, v, raw);
     else if (n->family == TB_FAMILY_WAVETABLE)
         apply_tables(n, v, raw);
     else
         apply_operators(n, v, raw);
+}
+
+void tb_neural_apply(struct tb_neural *n, struct tb_neural_voice *v, bool first)
+{
+    float mixed[NEURAL_RAW];
+    const float *raw = words(n, v, mixed);
+    apply_tones(n, v, raw);
+    if (first)
+        apply_tones(n, v, raw);
     if (n->noise_shape)
         apply_noise(n, v, raw);
 }

@@ -140,8 +140,9 @@ TB_RT void tb_neural_finish(struct tb_neural *n);
 /* The frame is over: its results become the levels to come, and the next one begins. */
 TB_RT void tb_neural_turn(struct tb_neural *n);
 
-/* neural_levels.c: from raw outputs to levels. */
-TB_RT void tb_neural_apply(struct tb_neural *n, struct tb_neural_voice *v);
+/* neural_levels.c: from raw outputs to levels, for what is left of the frame. A voice's first ones
+ * are there at once, not on the way. */
+TB_RT void tb_neural_apply(struct tb_neural *n, struct tb_neural_voice *v, bool first);
 TB_RT void tb_neural_view(struct tb_neural *n, unsigned v, struct tb_frame *frame);
 
 /* neural_fm.c: operators under a network's levels. */

@@ -38,10 +38,9 @@ static void stretch(const struct tb_neural *n, struct tb_neural_voice *v)
 static void render_voice(struct tb_neural *n, struct tb_neural_voice *v, const float *weight,
                          float *out, uint32_t count)
 {
-    float f0_cps[TB_SLICE], sound[TB_SLICE] = {0};
-    const double from = v->f0_hz / (double)n->rate_hz, inc = v->f0_inc / (double)n->rate_hz;
-    for (uint32_t i = 0; i < count; i++)
-        f0_cps[i] = (float)(from + inc * (double)i);
+    float f0_cps[TB_SLICE + 16], sound[TB_SLICE] = {0};
+    const double rate_hz = (double)n->rate_hz;
+    n->synth->pitch(f0_cps, v->f0_hz / rate_hz, v->f0_inc / rate_hz, count);
     if (n->family == TB_FAMILY_WAVETABLE) {
         tb_wavetable_render(&v->wave, f0_cps, weight, sound, count);
     } else {
@@ -54,8 +53,7 @@ static void render_voice(struct tb_neural *n, struct tb_neural_voice *v, const f
     }
     if (n->noise_shape)
         tb_noise_render(&v->noise, sound, count);
-    for (uint32_t i = 0; i < count; i++)
-        out[i] += sound[i] * (v->gain + v->gain_inc * (float)i);
+    n->synth->join(out, sound, count, v->gain, v->gain_inc);
 }
 
 static void advance_voices(struct tb_neural *n, uint32_t count)

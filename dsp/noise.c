@@ -5,37 +5,80 @@
 
 #include <string.h>
 
+float *tb_noise_middle(const struct tb_noise *noise)
+{
+    return noise->taps + tb_noise_before(noise->shape) + noise->shape->half;
+}
+
 void tb_noise_reset(struct tb_noise *noise)
 {
     const struct tb_noise_shape *s = noise->shape;
+    noise->at = noise->made = 0;
+    noise->wait = 0;
     memset(noise->taps, 0, tb_noise_taps_floats(s) * sizeof(float));
-    memset(noise->tail, 0, tb_noise_tail_floats(s) * sizeof(float));
+    memset(noise->sound, 0, tb_noise_sound_floats(s) * sizeof(float));
 }
 
-void tb_noise_frame(struct tb_noise *noise, const float *magnitudes)
+/* What was rendered makes room; behind what is made there are only ends of it. */
+static void move_up(struct tb_noise *noise)
+{
+    const size_t done = noise->at;
+    const size_t keep = noise->made - done + noise->shape->spacing + 2 * noise->shape->half;
+    if (done == 0)
+        return;
+    memmove(noise->sound, noise->sound + done, keep * sizeof(float));
+    memset(noise->sound + keep, 0, done * sizeof(float));
+    noise->made -= done;
+    noise->at = 0;
+}
+
+static void make(struct tb_noise *noise, size_t n)
 {
     const struct tb_noise_shape *s = noise->shape;
-    float *middle = noise->taps + TB_SYNTH_CHUNK + s->half;
-    float *outwards = noise->outwards;
-    s->kernels->mix(outwards, s->matrix, s->rows, magnitudes, s->n_bands);
-    memcpy(middle, outwards, (s->half + 1) * sizeof *middle);
-    for (unsigned i = 1; i <= s->half; i++)
-        middle[-(ptrdiff_t)i] = outwards[i];
+    float x[TB_NOISE_AHEAD + 16];
+    move_up(noise);
+    n = n < TB_NOISE_AHEAD - noise->made ? n : TB_NOISE_AHEAD - noise->made;
+    const size_t inputs = n > noise->wait ? (n - noise->wait + s->spacing - 1) / s->spacing : 0;
+    if (inputs > 0) {
+        s->kernels->noise(x, noise->counter, inputs);
+        s->kernels->scatter(&(struct tb_scatter_job){.y = noise->sound + noise->made + noise->wait,
+                                                     .x = x,
+                                                     .h = noise->taps + tb_noise_before(s),
+                                                     .n = inputs,
+                                                     .n_taps = 2 * s->half + 1,
+                                                     .spacing = s->spacing});
+    }
+    noise->counter += (uint32_t)inputs;
+    noise->wait = (unsigned)(noise->wait + inputs * s->spacing - n);
+    noise->made += n;
+}
+
+void tb_noise_frame(struct tb_noise *noise, const float *magnitudes, size_t ahead)
+{
+    const struct tb_noise_shape *s = noise->shape;
+    s->kernels->taps(&(struct tb_taps_job){.middle = tb_noise_middle(noise),
+                                           .matrix = s->matrix,
+                                           .window = s->window,
+                                           .window_back = s->window + s->rows,
+                                           .magnitudes = magnitudes,
+                                           .rows = s->rows,
+                                           .turn = s->half + 1,
+                                           .n_bands = s->n_bands,
+                                           .folded = s->folded});
+    const size_t there = noise->made - noise->at;
+    if (ahead > there)
+        make(noise, ahead - there);
 }
 
 void tb_noise_render(struct tb_noise *noise, float *out, size_t n)
 {
-    const struct tb_noise_shape *s = noise->shape;
-    const size_t taps = 2 * s->half + 1;
-    for (size_t at = 0; at < n; at += TB_SYNTH_CHUNK) {
-        const size_t m = n - at < TB_SYNTH_CHUNK ? n - at : TB_SYNTH_CHUNK;
-        float x[TB_SYNTH_CHUNK + 16];
-        s->kernels->noise(x, noise->counter, m);
-        noise->counter += (uint32_t)m;
-        s->kernels->scatter(noise->tail, x, m, noise->taps + TB_SYNTH_CHUNK, taps);
-        for (size_t i = 0; i < m; i++)
-            out[at + i] += noise->tail[i];
-        memmove(noise->tail, noise->tail + m, (taps - 1) * sizeof(float));
-        memset(noise->tail + taps - 1, 0, m * sizeof(float));
+    while (n > 0) {
+        if (noise->at == noise->made)
+            make(noise, n);
+        const size_t there = noise->made - noise->at, m = n < there ? n : there;
+        noise->shape->kernels->join(out, noise->sound + noise->at, m, 1, 0);
+        noise->at += m;
+        out += m;
+        n -= m;
     }
 }

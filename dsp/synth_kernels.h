@@ -8,8 +8,10 @@
 /* Inner loops of the neural synthesisers, once per processor variant. All pointers may be of any
  * alignment unless said otherwise. */
 
-/* The bank takes harmonics by 17; levels have room for the last ones. */
-enum { TB_SYNTH_CHUNK = 64, TB_SYNTH_MAX_HARMONICS = 128, TB_SYNTH_LEVELS = 8 * 17 };
+/* The bank takes harmonics by 17; levels have room for the last ones, in whole vectors. */
+enum { TB_SYNTH_CHUNK = 64, TB_SYNTH_MAX_HARMONICS = 128, TB_SYNTH_LEVELS = 144 };
+/* Zeros around the taps that `scatter` is given, and the widest spacing of its inputs. */
+enum { TB_SCATTER_SPACING = 8, TB_SCATTER_BEFORE = 128, TB_SCATTER_BEHIND = 256 };
 
 /* Complex numbers of a transform, real and imaginary parts apart. */
 struct tb_split {
@@ -17,15 +19,58 @@ struct tb_split {
 };
 
 struct tb_bank_job {
-    const uint32_t *phase;   /* [TB_SYNTH_CHUNK] of the fundamental, 2^32 = one turn */
-    const float *f0_cps;     /* [TB_SYNTH_CHUNK] */
-    const float *weight;     /* [TB_SYNTH_CHUNK] how far from one frame to the next, 0..1 */
-    const float *amp, *step; /* [TB_SYNTH_LEVELS] level at weight 0, and what weight 1 adds */
-    unsigned n_harmonics;    /* those behind are above the limit at every sample */
-    unsigned n_safe;         /* the first n_safe are below limit at every sample */
-    unsigned n_levels;       /* behind these all levels are 0 */
-    float limit_cps;         /* a harmonic at or above it is silent at that sample */
-    unsigned n;              /* samples, up to TB_SYNTH_CHUNK */
+    const uint32_t *phase;         /* [n to half a chunk] of the fundamental, 2^32 = one turn */
+    const float *f0_cps;           /* [TB_SYNTH_CHUNK] */
+    const float *weight;           /* [TB_SYNTH_CHUNK] how far from one frame to the next, 0..1 */
+    const float *amp, *step;       /* [TB_SYNTH_LEVELS] level at weight 0, and what weight 1 adds */
+    const float *fold, *fold_step; /* the same as `fold` leaves them */
+    unsigned n_live;               /* behind these all levels are 0 */
+    unsigned n_safe;               /* the first n_safe are below limit at every sample */
+    float limit_cps;               /* a harmonic at or above it is silent at that sample */
+    unsigned n;                    /* samples, up to TB_SYNTH_CHUNK */
+};
+
+/* From one frame of levels to the next: all [TB_SYNTH_LEVELS], next [n], the others 0 behind n. */
+struct tb_fold_job {
+    float *amp, *step, *fold, *fold_step;
+    const float *next;
+    unsigned n;
+};
+
+/* Pitch of some samples and where it takes the phase. */
+struct tb_turns {
+    uint64_t at;                    /* 2^64 = one turn; goes on */
+    uint32_t phase[TB_SYNTH_CHUNK]; /* of each sample, 2^32 = one turn */
+    float f0_cps[TB_SYNTH_CHUNK];   /* held to 0..0.5 */
+    float highest;                  /* of f0_cps */
+};
+
+struct tb_shares_job {
+    const float *level; /* [n], readable to a multiple of 16 */
+    const float *bend;  /* likewise, factors, or NULL */
+    unsigned n;
+    float f0_cps, limit_cps;
+    float total;
+};
+
+/* y[spacing * i + t] += x[i] h[t] */
+struct tb_scatter_job {
+    float *y;       /* [spacing * (n - 1) + n_taps]; up to TB_SCATTER_BEHIND stay as they are */
+    const float *x; /* [n] */
+    const float *h; /* [n_taps], zeros TB_SCATTER_BEFORE before and TB_SCATTER_BEHIND behind */
+    size_t n, n_taps, spacing; /* spacing 1..TB_SCATTER_SPACING */
+};
+
+/* middle[i] = middle[-i] = window[i] (E + O), E[i] and O[i] the sums of matrix * magnitude over
+ * even and odd bands. Folded: also middle[turn - i] = middle[i - turn] = window_back[i] (E - O). */
+struct tb_taps_job {
+    float *middle;                     /* written up to rows, folded: turn, to both sides */
+    const float *matrix;               /* [n_bands][rows], rows a multiple of 16 */
+    const float *window, *window_back; /* [rows] */
+    const float *magnitudes;           /* [n_bands] */
+    size_t rows, turn;
+    unsigned n_bands;
+    bool folded;
 };
 
 struct tb_partials_job {
@@ -58,11 +103,21 @@ struct tb_pass {
 struct tb_synth_kernels {
     /* out[n] += sum of harmonics; |error| <= 3e-7 of the sum of amplitudes. */
     void (*bank)(const struct tb_bank_job *job, float *out);
+    /* Returns n_live. */
+    unsigned (*fold)(const struct tb_fold_job *job);
+    /* cps[n] = from + inc i; up to 15 more. */
+    void (*pitch)(float *cps, double from, double inc, size_t n);
+    /* n <= TB_SYNTH_CHUNK; NaN and below 0 count as 0; pitch 0 behind n to half a chunk. */
+    void (*turns)(struct tb_turns *turns, const float *cps, size_t n);
+    /* amp[n] = levels of the harmonics below the limit, the others 0, so that they sum to total;
+     * without any all 0. Up to 15 more. */
+    void (*shares)(const struct tb_shares_job *job, float *amp);
+    /* out[n] += sound[n] (gain + inc i) */
+    void (*join)(float *out, const float *sound, size_t n, float gain, float inc);
     /* out[n] += sum of partials with phases of their own. */
     void (*partials)(const struct tb_partials_job *job, float *out);
-    /* y[0 .. n + taps - 1) += x[n] * h[taps], n <= TB_SYNTH_CHUNK; h has TB_SYNTH_CHUNK zeros
-     * before and 2 * TB_SYNTH_CHUNK behind, y as many behind that stay as they are. */
-    void (*scatter)(float *y, const float *x, size_t n, const float *h, size_t taps);
+    void (*scatter)(const struct tb_scatter_job *job);
+    void (*taps)(const struct tb_taps_job *job);
     /* y[i] = sum over t < taps of h[t] x[i - t] for i < n; x has taps - 1 samples before it; up to
      * 15 samples behind x are read and behind y written. */
     void (*fir)(float *y, const float *x, size_t n, const float *h, size_t taps);

@@ -307,10 +307,9 @@ static bool render_noise(struct pass *s, float *out)
         const size_t next = t + 1 < s->c->n ? t + 1 : t;
         const float *raw = s->raw + next * p->n_controls + p->spec.head[0];
         p->kernels->levels(s->levels[0], raw, p->spec.head[1], &p->noise_curve);
-        tb_noise_frame(&noise, s->levels[0]);
+        tb_noise_frame(&noise, s->levels[0], 0);
         if (p->cut_noise)
-            memset(noise.taps + TB_SYNTH_CHUNK + p->noise->half, 0,
-                   (p->noise->half + 1) * sizeof *noise.taps);
+            memset(tb_noise_middle(&noise), 0, (p->noise->half + 1) * sizeof(float));
         tb_noise_render(&noise, out + t * p->hop, p->hop);
     }
     tb_noise_clear(&noise);

@@ -45,13 +45,13 @@ static void run_bank(struct voice *v)
 
 static void run_noise(struct voice *v)
 {
-    tb_noise_frame(&v->noise, v->magnitudes);
+    tb_noise_frame(&v->noise, v->magnitudes, 64);
     tb_noise_render(&v->noise, v->out, 64);
 }
 
 static void run_noise_48k(struct voice *v)
 {
-    tb_noise_frame(&v->noise, v->magnitudes);
+    tb_noise_frame(&v->noise, v->magnitudes, 192);
     tb_noise_render(&v->noise, v->out, 192);
 }
 

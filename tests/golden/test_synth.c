@@ -220,6 +220,12 @@ static double reference_tap(const float *magnitudes, int i)
     return sum / 128 * (0.5 - 0.5 * cos(TWO_PI * i / 128));
 }
 
+static void render_in_blocks(struct tb_noise *noise, size_t block, float *out, size_t n)
+{
+    for (size_t at = 0; at < n; at += block)
+        tb_noise_render(noise, out + at, block < n - at ? block : n - at);
+}
+
 static void check_noise(const struct tb_synth_kernels *kernels)
 {
     enum { FRAMES = 8, HOP = 64, N = FRAMES * HOP };
@@ -245,13 +251,9 @@ static void check_noise(const struct tb_synth_kernels *kernels)
         float out[N] = {0};
         tb_noise_clear(&noise);
         assert_true(tb_noise_init(&noise, shape, 9));
-        for (size_t at = 0; at < N;) {
-            if (at % HOP == 0)
-                tb_noise_frame(&noise, magnitudes[at / HOP]);
-            /* A frame begins where a block ends or in the middle of one: cut there. */
-            const size_t room = HOP - at % HOP, n = blocks[b] < room ? blocks[b] : room;
-            tb_noise_render(&noise, out + at, n);
-            at += n;
+        for (size_t f = 0; f < FRAMES; f++) {
+            tb_noise_frame(&noise, magnitudes[f], b % 2 ? HOP : 0);
+            render_in_blocks(&noise, blocks[b], out + f * HOP, HOP);
         }
         for (int i = 0; i < N; i++)
             assert_true(fabs((double)out[i] - want[i]) < 2e-5);
@@ -269,10 +271,61 @@ static void filtered_noise(void **state)
     on_every_variant(check_noise);
 }
 
+/* Where the device's rate is a multiple of the model's, what the model was trained with is among
+ * the samples. */
+static void check_finer_noise(const struct tb_synth_kernels *kernels, unsigned times)
+{
+    enum { FRAMES = 5, HOP = 64, N = FRAMES * HOP, MOST = 6 };
+    static float coarse[N + 64], fine[MOST * (N + 64)];
+    struct tb_noise_shape *shape[2] = {
+        tb_noise_shape_new(kernels, 65, 16000, 16000),
+        tb_noise_shape_new(kernels, 65, 16000, 16000.0f * (float)times)};
+    struct tb_noise noise[2];
+    float magnitudes[80] = {0};
+    uint32_t seed = 4;
+    double worst = 0;
+    for (int i = 0; i < 2; i++)
+        assert_true(shape[i] && tb_noise_init(&noise[i], shape[i], 7));
+    assert_int_equal(shape[1]->spacing, times);
+    memset(coarse, 0, sizeof coarse);
+    memset(fine, 0, sizeof fine);
+    for (size_t f = 0; f < FRAMES; f++) {
+        for (int k = 0; k < 65; k++)
+            magnitudes[k] = 1 + net_noise(&seed);
+        tb_noise_frame(&noise[0], magnitudes, HOP);
+        tb_noise_render(&noise[0], coarse + f * HOP, HOP);
+        tb_noise_frame(&noise[1], magnitudes, HOP * times);
+        for (size_t at = 0; at < HOP * times; at += 32)
+            tb_noise_render(&noise[1], fine + f * HOP * times + at, 32);
+    }
+    /* middles are 63 samples late, and 64 * times - 1 */
+    for (size_t i = 0; i + 1 < N; i++)
+        worst = fmax(worst, fabs((double)(coarse[i] - fine[(i + 1) * times - 1])));
+    if (!(worst < 2e-6))
+        fail_msg("%u times finer: %g", times, worst);
+    for (int i = 0; i < 2; i++) {
+        tb_noise_clear(&noise[i]);
+        tb_noise_shape_free(shape[i]);
+    }
+}
+
+static void check_multiples(const struct tb_synth_kernels *kernels)
+{
+    check_finer_noise(kernels, 2);
+    check_finer_noise(kernels, 3);
+    check_finer_noise(kernels, 6);
+}
+
+static void noise_between_samples(void **state)
+{
+    (void)state;
+    on_every_variant(check_multiples);
+}
+
 static double tap_response(const struct tb_noise *noise, double tone_cps)
 {
     const int half = (int)noise->shape->half;
-    const float *middle = noise->taps + TB_SYNTH_CHUNK + half;
+    const float *middle = tb_noise_middle(noise);
     double sum = 0;
     for (int i = -half; i <= half; i++)
         sum += (double)middle[i] * cos(TWO_PI * tone_cps * i);
@@ -293,8 +346,8 @@ static void noise_at_device_rates(void **state)
         assert_true(tb_noise_init(&noise, shape, 1));
         for (int k = 0; k < 65; k++)
             magnitudes[k] = k < 32 ? 1.0f : 0.25f;
-        tb_noise_frame(&noise, magnitudes);
-        const double rate = (double)rates[r], gain = sqrt(rate / 16000);
+        tb_noise_frame(&noise, magnitudes, 0);
+        const double rate = (double)rates[r], gain = sqrt(rate / 16000 * shape->spacing);
         assert_true(fabs(tap_response(&noise, 1000 / rate) - gain) < 1e-3);
         assert_true(fabs(tap_response(&noise, 2500 / rate) - gain) < 1e-3);
         assert_true(fabs(tap_response(&noise, 6000 / rate) - gain / 4) < 1e-3);
@@ -404,6 +457,7 @@ int main(void)
         cmocka_unit_test(harmonic_bank),
         cmocka_unit_test(harmonic_levels),
         cmocka_unit_test(filtered_noise),
+        cmocka_unit_test(noise_between_samples),
         cmocka_unit_test(noise_at_device_rates),
         cmocka_unit_test(wavetable),
         cmocka_unit_test(attention),

@@ -70,7 +70,7 @@ static void render(struct blocks *b, int round, size_t n)
     tb_hpn_frame(&b->hpn, amp);
     tb_hpn_render(&b->hpn, b->f0, b->weight, b->out, n);
     b->hpn.kernels->levels(magnitudes, b->raw, 65, &curve);
-    tb_noise_frame(&b->noise, magnitudes);
+    tb_noise_frame(&b->noise, magnitudes, n);
     tb_noise_render(&b->noise, b->out, n);
     tb_wavetable_attention(b->tables, &curve, b->raw, amp);
     tb_wavetable_frame(&b->wavetable, amp, f0);
