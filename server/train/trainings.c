@@ -345,6 +345,14 @@ static const char *end_of(const struct tb_trainings *t, enum tb_status status, b
     return fault ? "failed" : "interrupted";
 }
 
+/* Once nothing reads the data set any more. */
+static void let_go(struct tb_trainings *t)
+{
+    json_decref(t->used);
+    t->used = NULL;
+    tb_set_release(t->web->sets);
+}
+
 static void finish(struct tb_trainings *t, enum tb_status status, bool fault, struct tb_error *err)
 {
     char uuid[TB_UUID];
@@ -362,7 +370,7 @@ static void finish(struct tb_trainings *t, enum tb_status status, bool fault, st
     memcpy(uuid, t->uuid, sizeof uuid);
     t->running = false;
     (void)pthread_mutex_unlock(&t->mutex);
-    tb_set_release(t->web->sets);
+    let_go(t);
     announce(t, "updated", uuid);
 }
 
@@ -371,17 +379,11 @@ static void *training_main(void *arg)
     struct tb_trainings *t = arg;
     struct tb_error err = {0};
     bool fault = false;
-    json_t *set = tb_set_use(t->web->sets, t->set, &err);
-    enum tb_status status = set ? TB_OK : err.status;
-    if (status != TB_OK)
-        fault = true;
-    if (status == TB_OK)
-        status = prepare(t, set, &fault, &err);
+    enum tb_status status = prepare(t, t->used, &fault, &err);
     if (status == TB_OK && !is_asked(t))
         status = train(t, &fault, &err);
     else if (status == TB_OK)
         status = tb_fail(&err, TB_ECONFLICT, "stopped");
-    json_decref(set);
     finish(t, status, fault, &err);
     return NULL;
 }
@@ -404,25 +406,35 @@ static enum tb_status check_room(struct tb_trainings *t, const json_t *about, st
     json_t *set = tb_set_json(t->web->sets, tb_training_text(about, "dataset"), false, err);
     if (!set)
         return err->status;
-    enum tb_status status = TB_OK;
-    if (tb_training_number(set, "count") < 1)
-        status = tb_fail(err, TB_EINVAL, "dataset: it has no recordings yet");
     double bytes =
         strcmp(tb_training_text(about, "preset"), "full") == 0 ? FULL_BYTES : REDUCED_BYTES;
     if (strcmp(tb_training_text(set, "state"), "prepared") != 0)
         bytes += fmin(MOST_PREPARED_BYTES, 12 * tb_training_number(set, "bytes"));
     json_decref(set);
-    return status == TB_OK ? tb_training_room(tb_trainings_state(t), (uint64_t)bytes, err) : status;
+    return tb_training_room(tb_trainings_state(t), (uint64_t)bytes, err);
 }
 
-/* Steals about, which is on the disk with state "running". */
+/* orders held. The data set stays as it is from now on: whoever is told that the training began can
+ * change it no more. The one before has told its end, but may not have let go yet. */
+static enum tb_status claim(struct tb_trainings *t, const json_t *about, struct tb_error *err)
+{
+    if (t->has_thread)
+        (void)pthread_join(t->thread, NULL);
+    t->has_thread = false;
+    t->used = tb_set_use(t->web->sets, tb_training_text(about, "dataset"), err);
+    if (!t->used)
+        return err->status;
+    enum tb_status status = check_room(t, about, err);
+    if (status != TB_OK)
+        let_go(t);
+    return status;
+}
+
+/* Steals about, which is on the disk with state "running"; its data set is claimed. */
 static enum tb_status launch(struct tb_trainings *t, const char *uuid, json_t *about,
                              double limit_s, struct tb_error *err)
 {
     char log[TB_TRAINING_PATH];
-    if (t->has_thread)
-        (void)pthread_join(t->thread, NULL);
-    t->has_thread = false;
     tb_training_path(log, tb_trainings_state(t), TB_TRAINING_RUNS, uuid, "work/log.jsonl");
     (void)pthread_mutex_lock(&t->mutex);
     json_decref(t->about);
@@ -457,12 +469,14 @@ static enum tb_status start(struct tb_trainings *t, json_t *about, char uuid[TB_
         status = tb_fail(err, TB_ECONFLICT, "trainings: %zu are there, no more than %d are kept", n,
                          MAX_RUNS);
     if (status == TB_OK)
-        status = check_room(t, about, err);
-    tb_uuid_make(uuid);
-    if (status == TB_OK)
+        status = claim(t, about, err);
+    if (status == TB_OK) {
+        tb_uuid_make(uuid);
         status = tb_training_create(tb_trainings_state(t), TB_TRAINING_RUNS, uuid, about, err);
-    if (status == TB_OK)
-        return launch(t, uuid, about, 60 * tb_training_number(about, "minutes"), err);
+        if (status == TB_OK)
+            return launch(t, uuid, about, 60 * tb_training_number(about, "minutes"), err);
+        let_go(t);
+    }
     json_decref(about);
     return status;
 }
@@ -499,11 +513,13 @@ static enum tb_status resume(struct tb_trainings *t, const char *uuid, double mi
     (void)json_object_set_new(about, "minutes", json_real(limit_s / 60));
     (void)json_object_set_new(about, "state", json_string("running"));
     (void)json_object_set_new(about, "detail", json_string(""));
-    status = check_room(t, about, err);
-    if (status == TB_OK)
+    status = claim(t, about, err);
+    if (status == TB_OK) {
         status = tb_training_write(tb_trainings_state(t), TB_TRAINING_RUNS, uuid, about, err);
-    if (status == TB_OK)
-        return launch(t, uuid, about, limit_s, err);
+        if (status == TB_OK)
+            return launch(t, uuid, about, limit_s, err);
+        let_go(t);
+    }
     json_decref(about);
     return status;
 }

@@ -24,6 +24,7 @@ struct tb_trainings {
     int threads;        /* as it was begun with */
     json_t *about;      /* its about.json, newer than on the disk */
     json_t *live;       /* what is only told: progress, steps_per_s, left_s */
+    json_t *used;       /* about.json of the set, while nobody else may change that */
     struct tb_training_history history;
     double limit_s; /* training time in all after which it ends */
     int64_t told_ns, played_ns;
