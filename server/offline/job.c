@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/offline/job.h"
 
+#include "dsp/clock.h"
 #include "dsp/sound_file.h"
 #include "server/formats/values_json.h"
 #include "server/offline/bench.h"
+#include "server/offline/job_wire.h"
 #include "server/offline/model_check.h"
 #include "server/offline/notes.h"
 #include "server/offline/render.h"
@@ -16,7 +18,6 @@
 #include <sodium.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -25,7 +26,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* The job role: one task for whoever holds the other end of descriptor 3, at the lowest priority,
@@ -35,47 +35,11 @@ enum { INPUT_BYTES = 8 << 20, MAX_SPEC = 12 << 20, PROGRESS_MS = 100, PACED_PRIO
 
 struct job {
     int socket;
-    int64_t told_ms; /* when progress was last sent */
-    bool abandoned;  /* the other side is gone */
+    uint64_t told_ns; /* when progress was last sent */
     int fds[TB_JOB_FDS];
     size_t n_fds;
     bool has_model[2]; /* their files lie behind the first descriptor */
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* One packet, with a descriptor unless fd < 0; steals json. */
-static bool send_packet(struct job *job, json_t *json, int fd)
-{
-    char control[CMSG_SPACE(sizeof fd)] = {0};
-    char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(json);
-    if (!text)
-        return false;
-    struct iovec part = {.iov_base = text, .iov_len = strlen(text)};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fd >= 0) {
-        message.msg_control = control;
-        message.msg_controllen = sizeof control;
-        struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-        head->cmsg_level = SOL_SOCKET;
-        head->cmsg_type = SCM_RIGHTS;
-        head->cmsg_len = CMSG_LEN(sizeof fd);
-        memcpy(CMSG_DATA(head), &fd, sizeof fd);
-    }
-    ssize_t n;
-    do
-        n = sendmsg(job->socket, &message, MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
-    free(text);
-    job->abandoned |= n < 0;
-    return n >= 0;
-}
 
 /* The first packet with its descriptors. NULL when it is not one of ours. */
 static json_t *receive_packet(struct job *job)
@@ -103,24 +67,17 @@ static json_t *receive_packet(struct job *job)
 }
 
 /* Nobody sends a second packet: whatever can be read means that the other side is gone. */
-static bool is_abandoned(struct job *job)
-{
-    struct pollfd p = {.fd = job->socket, .events = POLLIN};
-    if (poll(&p, 1, 0) > 0)
-        job->abandoned = true;
-    return job->abandoned;
-}
-
 static bool tell_progress(void *context, double done, const char *detail)
 {
     struct job *job = context;
-    int64_t now = now_ms();
-    if (is_abandoned(job))
+    struct pollfd p = {.fd = job->socket, .events = POLLIN};
+    uint64_t now = tb_clock_ns();
+    if (poll(&p, 1, 0) > 0)
         return false;
-    if (now - job->told_ms < PROGRESS_MS)
+    if (now - job->told_ns < PROGRESS_MS * TB_NS_PER_MS)
         return true;
-    job->told_ms = now;
-    return send_packet(job, json_pack("{s:f,s:s}", "progress", done, "detail", detail), -1);
+    job->told_ns = now;
+    return tb_job_send(job->socket, json_pack("{s:f,s:s}", "progress", done, "detail", detail), -1);
 }
 
 static enum tb_status read_spec(int fd, json_t **spec, struct tb_error *err)
@@ -165,41 +122,37 @@ static bool take_block(void *context, const float *left, const float *right, uin
     return tell_progress(out->job, done < 1.0 ? done : 1.0, "rendering");
 }
 
-static enum tb_status midi_score(const char *base64, struct tb_score *score, struct tb_error *err)
+/* The bytes of a member in base64, to be freed. NULL with *err naming it. */
+static uint8_t *bytes_of(const json_t *spec, const char *member, size_t *size, struct tb_error *err)
 {
-    size_t length = strlen(base64), size = 0;
+    const char *base64 = json_string_value(json_object_get(spec, member));
+    size_t length = strlen(base64);
     uint8_t *data = malloc(length + 1);
-    if (!data)
-        return tb_fail(err, TB_ENOMEM, "midi: no memory");
-    enum tb_status s;
-    if (sodium_base642bin(data, length, base64, length, "\r\n ", &size, NULL,
-                          sodium_base64_VARIANT_ORIGINAL) != 0)
-        s = tb_fail(err, TB_EINVAL, "midi: not base64");
-    else
-        s = tb_smf_parse(data, size, score, NULL, err);
+    if (!data) {
+        (void)tb_fail(err, TB_ENOMEM, "%s: no memory", member);
+        return NULL;
+    }
+    if (sodium_base642bin(data, length, base64, length, "\r\n ", size, NULL,
+                          sodium_base64_VARIANT_ORIGINAL) == 0)
+        return data;
+    (void)tb_fail(err, TB_EINVAL, "%s: not base64", member);
     free(data);
-    return s;
+    return NULL;
 }
 
 /* The sound that plays the instrument, at the rate of the render. */
 static enum tb_status input_of(const json_t *spec, uint32_t rate_hz, struct tb_sound *sound,
                                struct tb_error *err)
 {
-    const char *base64 = json_string_value(json_object_get(spec, "input"));
-    if (!base64)
+    size_t size = 0;
+    if (!json_is_string(json_object_get(spec, "input")))
         return TB_OK;
-    size_t length = strlen(base64), size = 0;
-    uint8_t *data = malloc(length + 1);
+    uint8_t *data = bytes_of(spec, "input", &size, err);
     if (!data)
-        return tb_fail(err, TB_ENOMEM, "input: no memory");
-    enum tb_status s;
-    if (sodium_base642bin(data, length, base64, length, "\r\n ", &size, NULL,
-                          sodium_base64_VARIANT_ORIGINAL) != 0)
-        s = tb_fail(err, TB_EINVAL, "input: not base64");
-    else if (size > INPUT_BYTES)
-        s = tb_fail(err, TB_ETOOLARGE, "input: more than %d bytes", INPUT_BYTES);
-    else
-        s = tb_sound_parse(data, size, rate_hz, sound, err);
+        return err->status;
+    enum tb_status s = size > INPUT_BYTES
+                           ? tb_fail(err, TB_ETOOLARGE, "input: more than %d bytes", INPUT_BYTES)
+                           : tb_sound_parse(data, size, rate_hz, sound, err);
     free(data);
     return s;
 }
@@ -207,8 +160,13 @@ static enum tb_status input_of(const json_t *spec, uint32_t rate_hz, struct tb_s
 static enum tb_status score_of(const json_t *spec, struct tb_score *score, struct tb_error *err)
 {
     const json_t *notes = json_object_get(spec, "notes"), *midi = json_object_get(spec, "midi");
-    if (json_is_string(midi))
-        return midi_score(json_string_value(midi), score, err);
+    if (json_is_string(midi)) {
+        size_t size = 0;
+        uint8_t *data = bytes_of(spec, "midi", &size, err);
+        enum tb_status s = data ? tb_smf_parse(data, size, score, NULL, err) : err->status;
+        free(data);
+        return s;
+    }
     if (!notes && json_object_get(spec, "input"))
         return TB_OK;
     return tb_notes_from_json(notes, score, err);
@@ -418,12 +376,6 @@ int tb_job_main(int argc, char **argv)
     enum tb_status s = tb_sandbox_job(NULL, &err);
     if (s == TB_OK)
         s = run(&job, &fd, &type, &err);
-    if (s == TB_OK) {
-        (void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
-        (void)send_packet(&job, json_pack("{s:b,s:s}", "done", 1, "type", type), fd);
-    } else if (!job.abandoned) {
-        (void)send_packet(
-            &job, json_pack("{s:{s:i,s:s}}", "error", "status", (int)s, "text", err.text), -1);
-    }
+    tb_job_send_end(job.socket, s, type, fd, &err);
     return 0;
 }

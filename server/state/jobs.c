@@ -3,6 +3,7 @@
 
 #include "server/api/ws.h"
 #include "server/offline/job.h"
+#include "server/offline/job_wire.h"
 #include "server/state/link_client.h"
 #include "server/state/store_thread.h"
 #include "server/web/thread.h"
@@ -126,58 +127,19 @@ static bool send_spec(int socket, const struct tb_job *job, int spec)
     return send_first(socket, text, (size_t)n, fds, n_fds);
 }
 
-/* One packet and what came with it. NULL: the job is gone or talks nonsense. */
-json_t *tb_job_receive(int socket, int *fd)
-{
-    char text[TB_JOB_PACKET], control[CMSG_SPACE(sizeof *fd)] = {0};
-    struct iovec part = {text, sizeof text};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = sizeof control};
-    *fd = -1;
-    ssize_t n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    struct cmsghdr *head = n >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
-    if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
-        head->cmsg_len == CMSG_LEN(sizeof *fd))
-        memcpy(fd, CMSG_DATA(head), sizeof *fd);
-    if (n <= 0 || message.msg_flags & MSG_TRUNC)
-        return NULL;
-    return json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
-}
-
-enum tb_status tb_job_failed(const json_t *error, struct tb_error *err)
-{
-    json_int_t status = json_integer_value(json_object_get(error, "status"));
-    const char *text = json_string_value(json_object_get(error, "text"));
-    bool known = status > TB_OK && status < TB_N_STATUS;
-    return tb_fail(err, known ? (enum tb_status)status : TB_EIO, "%s", text ? text : "job failed");
-}
-
 /* What one packet means: TB_OK done, TB_ENOTFOUND go on. */
 static enum tb_status take_packet(const struct tb_job *job, int socket, int *result,
                                   struct tb_error *err)
 {
-    int fd = -1;
-    json_t *packet = tb_job_receive(socket, &fd);
-    const json_t *error = json_object_get(packet, "error");
-    enum tb_status status = TB_ENOTFOUND;
-    if (!packet) {
-        status = tb_fail(err, TB_EIO, "the job ended without a result");
-    } else if (error) {
-        status = tb_job_failed(error, err);
-    } else if (json_is_true(json_object_get(packet, "done"))) {
-        status = fd >= 0 ? TB_OK : tb_fail(err, TB_EIO, "the job ended without a result");
-        *result = fd;
-        fd = -1;
-    } else if (job->progress) {
+    bool fault;
+    json_t *packet;
+    enum tb_status status = tb_job_take(socket, &packet, result, &fault, err);
+    if (status == TB_ENOTFOUND && job->progress) {
         const char *detail = json_string_value(json_object_get(packet, "detail"));
         double progress = json_number_value(json_object_get(packet, "progress"));
         if (!job->progress(job->context, progress, detail ? detail : ""))
             status = tb_fail(err, TB_ECONFLICT, "stopped");
     }
-    if (fd >= 0)
-        (void)close(fd);
     json_decref(packet);
     return status;
 }

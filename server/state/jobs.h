@@ -40,14 +40,10 @@ enum tb_status tb_job_run(struct tb_jobs *jobs, const struct tb_job *job, int *f
 struct tb_train_request;
 
 /* A thread that may wait. Starts a task of kind TB_JOB_TRAIN or TB_JOB_CLIP; *socket is the
- * conversation, the caller's. To close it stops the job. */
+ * conversation (job_wire.h), the caller's. To close it stops the job. */
 enum tb_status tb_job_begin_training(struct tb_jobs *jobs, enum tb_job_kind kind,
                                      const struct tb_train_request *request, const json_t *spec,
                                      int *socket, struct tb_error *err);
-/* The next packet, which is there, and the descriptor with it or -1. NULL: the job is gone. */
-json_t *tb_job_receive(int socket, int *fd);
-/* {"error":...} of a packet. */
-enum tb_status tb_job_failed(const json_t *error, struct tb_error *err);
 /* The same to its end, for a short one; *fd is the result, the caller's. */
 enum tb_status tb_job_run_training(struct tb_jobs *jobs, const struct tb_train_request *request,
                                    const json_t *spec, int *fd, struct tb_error *err);

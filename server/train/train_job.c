@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "server/offline/job.h"
-
+#include "dsp/clock.h"
 #include "server/config.h"
 #include "server/formats/patch_json.h"
+#include "server/offline/job.h"
+#include "server/offline/job_wire.h"
 #include "server/roles.h"
 #include "server/sandbox.h"
 #include "server/train/train_entry.h"
@@ -25,7 +26,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 /* The training role: prepares a data set, trains, plays a clip or hands a model out, for whoever
@@ -43,15 +43,8 @@ struct train_job {
     struct tb_train_request request;
     char set[TB_TRAINING_PATH], run[TB_TRAINING_PATH];
     pthread_mutex_t mutex; /* of what is sent */
-    int64_t told_ms;
+    uint64_t told_ns;
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void on_stop(int signal)
 {
@@ -61,42 +54,19 @@ static void on_stop(int signal)
 
 /* ---- what is told */
 
-static void send_packet(struct train_job *job, json_t *json, int fd)
-{
-    char control[CMSG_SPACE(sizeof fd)] = {0};
-    char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(json);
-    if (!text)
-        return;
-    struct iovec part = {.iov_base = text, .iov_len = strlen(text)};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fd >= 0) {
-        message.msg_control = control;
-        message.msg_controllen = sizeof control;
-        struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-        head->cmsg_level = SOL_SOCKET;
-        head->cmsg_type = SCM_RIGHTS;
-        head->cmsg_len = CMSG_LEN(sizeof fd);
-        memcpy(CMSG_DATA(head), &fd, sizeof fd);
-    }
-    (void)pthread_mutex_lock(&job->mutex);
-    while (sendmsg(job->socket, &message, MSG_NOSIGNAL) < 0 && errno == EINTR)
-        continue;
-    (void)pthread_mutex_unlock(&job->mutex);
-    free(text);
-}
-
 /* Progress may be told for thousands of files a second; the rest is rare, and never left out. */
 static void tell(void *context, json_t *line)
 {
     struct train_job *job = context;
-    int64_t now = now_ms();
-    if (json_object_get(line, "progress") && now - job->told_ms < TELL_MS) {
+    uint64_t now = tb_clock_ns();
+    if (json_object_get(line, "progress") && now - job->told_ns < TELL_MS * TB_NS_PER_MS) {
         json_decref(line);
         return;
     }
-    job->told_ms = now;
-    send_packet(job, line, -1);
+    job->told_ns = now;
+    (void)pthread_mutex_lock(&job->mutex);
+    (void)tb_job_send(job->socket, line, -1);
+    (void)pthread_mutex_unlock(&job->mutex);
 }
 
 /* ---- what is heard */
@@ -261,12 +231,8 @@ int tb_train_job_main(int argc, char **argv)
     enum tb_status status = begin(&job, argc, argv, &result, &err);
     if (status == TB_OK)
         status = run(&job, result, &err);
-    if (status == TB_OK) {
-        (void)fcntl(result, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
-        send_packet(&job, json_pack("{s:b}", "done", 1), result);
-    } else {
-        send_packet(
-            &job, json_pack("{s:{s:i,s:s}}", "error", "status", (int)status, "text", err.text), -1);
-    }
+    (void)pthread_mutex_lock(&job.mutex);
+    tb_job_send_end(job.socket, status, NULL, result, &err);
+    (void)pthread_mutex_unlock(&job.mutex);
     _exit(0); /* the listener may be in the middle of something */
 }

@@ -5,6 +5,7 @@
 #include "server/api/ws.h"
 #include "server/formats/patch_json.h"
 #include "server/log.h"
+#include "server/offline/job_wire.h"
 #include "server/state/jobs.h"
 #include "server/train/sets.h"
 #include "server/web/thread.h"
@@ -222,32 +223,6 @@ static bool is_asked(struct tb_trainings *t)
     return asked;
 }
 
-/* One packet: TB_OK done, TB_ENOTFOUND go on. *fault: the job itself told what went wrong. */
-static enum tb_status take_one(struct tb_trainings *t, int socket, int *result, bool *fault,
-                               struct tb_error *err)
-{
-    int fd = -1;
-    json_t *packet = tb_job_receive(socket, &fd);
-    const json_t *error = json_object_get(packet, "error");
-    enum tb_status status = TB_ENOTFOUND;
-    if (!packet) {
-        status = tb_fail(err, TB_EIO, "the job ended without a result");
-    } else if (error) {
-        *fault = true;
-        status = tb_job_failed(error, err);
-    } else if (json_is_true(json_object_get(packet, "done"))) {
-        status = fd >= 0 ? TB_OK : tb_fail(err, TB_EIO, "the job ended without a result");
-        *result = fd;
-        fd = -1;
-    } else {
-        take_packet(t, packet);
-    }
-    if (fd >= 0)
-        (void)close(fd);
-    json_decref(packet);
-    return status;
-}
-
 static enum tb_status follow(struct tb_trainings *t, int socket, int *result, bool *fault,
                              struct tb_error *err)
 {
@@ -265,8 +240,12 @@ static enum tb_status follow(struct tb_trainings *t, int socket, int *result, bo
         if (asked_ns && tb_now_ns() - asked_ns > GRACE_MS * 1000000LL)
             return tb_fail(err, TB_EIO, "the job did not stop and is ended");
         choose_workers(t, socket);
+        json_t *packet = NULL;
         if (n > 0)
-            status = take_one(t, socket, result, fault, err);
+            status = tb_job_take(socket, &packet, result, fault, err);
+        if (packet)
+            take_packet(t, packet);
+        json_decref(packet);
     }
     return status;
 }
