@@ -6,12 +6,9 @@
 #include "server/web/upload.h"
 #include "server/web/web.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* One model with the siblings that its "why" may name. */
 static void answer_model(struct tb_request *request, unsigned status, const struct tb_model *model)
@@ -113,28 +110,10 @@ static void store_upload(struct tb_request *request)
     end_upload(request);
 }
 
-static enum tb_status check_upload(struct tb_request *request, struct tb_error *err)
-{
-    struct tb_upload *upload = request->upload;
-    if (upload->size == 0)
-        return tb_fail(err, TB_EINVAL, "body: empty, a model file is needed");
-    enum tb_status status = tb_upload_finish(upload, err);
-    int fd = status == TB_OK ? open(upload->path, O_RDONLY | O_CLOEXEC) : -1;
-    if (status == TB_OK && fd < 0)
-        status = tb_fail(err, TB_EIO, "model: %s", strerror(errno));
-    if (status == TB_OK)
-        status = tb_models_check(request->web->models, fd, NULL, &upload->model, err);
-    if (fd >= 0)
-        (void)close(fd);
-    if (status == TB_OK && strcmp(upload->model.sha256, upload->sha256) != 0)
-        status = tb_fail(err, TB_EIO, "model: the disk returned other bytes");
-    return status;
-}
-
 void tb_api_model_create(struct tb_request *request)
 {
     struct tb_error err;
-    if (check_upload(request, &err) == TB_OK) {
+    if (tb_models_check_upload(request->web->models, request->upload, &err) == TB_OK) {
         request->then = store_upload;
     } else {
         tb_upload_answer(request, &err);

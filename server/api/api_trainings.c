@@ -10,8 +10,6 @@
 #include "server/web/upload.h"
 #include "server/web/web.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -301,18 +299,7 @@ static enum tb_status take_model(struct tb_request *request, int from, struct tb
         status = tb_upload_write(upload, part, (size_t)n, err);
         at += n;
     }
-    if (status == TB_OK)
-        status = tb_upload_finish(upload, err);
-    int fd = status == TB_OK ? open(upload->path, O_RDONLY | O_CLOEXEC) : -1;
-    if (status == TB_OK && fd < 0)
-        status = tb_fail(err, TB_EIO, "model: %s", strerror(errno));
-    if (status == TB_OK)
-        status = tb_models_check(request->web->models, fd, NULL, &upload->model, err);
-    if (fd >= 0)
-        (void)close(fd);
-    if (status == TB_OK && strcmp(upload->model.sha256, upload->sha256) != 0)
-        status = tb_fail(err, TB_EIO, "model: the disk returned other bytes");
-    return status;
+    return status == TB_OK ? tb_models_check_upload(request->web->models, upload, err) : status;
 }
 
 static enum tb_status keep(struct tb_request *request, int from, struct kept *kept,

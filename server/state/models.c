@@ -10,8 +10,11 @@
 #include "server/state/loader.h"
 #include "server/state/store_thread.h"
 #include "server/web/thread.h"
+#include "server/web/upload.h"
 #include "server/web/web.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,6 +138,24 @@ enum tb_status tb_models_check(struct tb_models *models, int fd, const char *shi
     status = json ? tb_model_from_check(json, shipped, model, err)
                   : tb_fail(err, TB_EIO, "model: the check told nothing");
     json_decref(json);
+    return status;
+}
+
+enum tb_status tb_models_check_upload(struct tb_models *models, struct tb_upload *upload,
+                                      struct tb_error *err)
+{
+    if (upload->size == 0)
+        return tb_fail(err, TB_EINVAL, "body: empty, a model file is needed");
+    enum tb_status status = tb_upload_finish(upload, err);
+    int fd = status == TB_OK ? open(upload->path, O_RDONLY | O_CLOEXEC) : -1;
+    if (status == TB_OK && fd < 0)
+        status = tb_fail(err, TB_EIO, "model: %s", strerror(errno));
+    if (status == TB_OK)
+        status = tb_models_check(models, fd, NULL, &upload->model, err);
+    if (fd >= 0)
+        (void)close(fd);
+    if (status == TB_OK && strcmp(upload->model.sha256, upload->sha256) != 0)
+        status = tb_fail(err, TB_EIO, "model: the disk returned other bytes");
     return status;
 }
 

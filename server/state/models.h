@@ -12,6 +12,7 @@
 struct tb_models;
 struct tb_web;
 struct tb_effect;
+struct tb_upload;
 
 /* Before threads: folder and rows are put in order. store is the writing one. */
 struct tb_models *tb_models_new(struct tb_web *web, struct tb_store *store, struct tb_error *err);
@@ -23,6 +24,10 @@ void tb_models_free(struct tb_models *models);
  * name in the zoo, from which it gets a uuid where it says none; NULL for an upload. */
 enum tb_status tb_models_check(struct tb_models *models, int fd, const char *shipped,
                                struct tb_model *model, struct tb_error *err);
+
+/* The same for an upload whose last byte is there, once it is synced: fills upload->model. */
+enum tb_status tb_models_check_upload(struct tb_models *models, struct tb_upload *upload,
+                                      struct tb_error *err);
 
 /* The file of a model, for reading, or -1. */
 int tb_models_open(struct tb_web *web, const struct tb_model *model, struct tb_error *err);
