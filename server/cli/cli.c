@@ -58,6 +58,25 @@ int tb_cli_print(json_t *json)
     return 0;
 }
 
+const char *tb_cli_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+double tb_cli_number(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+void tb_cli_words(const struct tb_args *args, char *text, size_t size)
+{
+    size_t n = 0;
+    text[0] = '\0';
+    for (int i = 0; i < args->n_operands && n < size; i++)
+        n += (size_t)snprintf(text + n, size - n, "%s%s", i ? " " : "", args->operands[i]);
+}
+
 static size_t first_word(const char *name)
 {
     return strcspn(name, " ");

@@ -48,6 +48,13 @@ int tb_cli_fail(const struct tb_cli *cli, const struct tb_error *err);
 /* Prints json, indented, with a newline; steals it. Always 0, or 74 when it cannot be written. */
 int tb_cli_print(json_t *json);
 
+/* ---- members of answers: "" or 0 where there are none */
+const char *tb_cli_text(const json_t *object, const char *key);
+double tb_cli_number(const json_t *object, const char *key);
+
+/* The operands as one search text, cut where it is full. */
+void tb_cli_words(const struct tb_args *args, char *text, size_t size);
+
 /* ---- where the answers come from (cli_connect.c) */
 
 enum tb_cli_need {
@@ -66,6 +73,11 @@ int tb_cli_connect_to(struct tb_cli *cli, const char *url);
 /* One call below /api/v1; send NULL or a body (stolen); reply NULL or to be decref'd. */
 enum tb_status tb_cli_call(struct tb_cli *cli, const char *method, const char *path, json_t *send,
                            json_t **reply, struct tb_error *err);
+
+/* A whole file, at most max bytes, by POST to path (below the server, already encoded); reply NULL
+ * or to be decref'd. Errors name the file. */
+enum tb_status tb_cli_upload(struct tb_cli *cli, const char *file, size_t max, const char *path,
+                             json_t **reply, struct tb_error *err);
 
 /* The store on this machine. NULL with *err filled. */
 struct tb_store *tb_cli_store(struct tb_cli *cli, enum tb_store_mode mode, struct tb_error *err);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAMED_MS = 5000, LOCAL_MS = 1000, PORTS_TRIED = 21 };
+enum { NAMED_MS = 5000, LOCAL_MS = 1000, UPLOAD_MS = 600000, PORTS_TRIED = 21 };
 
 /* "" when there is no home. */
 static void token_path(char *path, size_t size)
@@ -202,6 +202,36 @@ enum tb_status tb_cli_call(struct tb_cli *cli, const char *method, const char *p
     enum tb_status s = tb_client_json(&request, send, reply ? reply : &ignored, err);
     json_decref(send);
     json_decref(ignored);
+    return s;
+}
+
+enum tb_status tb_cli_upload(struct tb_cli *cli, const char *file, size_t max, const char *path,
+                             json_t **reply, struct tb_error *err)
+{
+    uint8_t *data = NULL;
+    size_t size = 0;
+    enum tb_status s = tb_cli_read_file(file, max, &data, &size, err);
+    if (s != TB_OK)
+        return s;
+    struct tb_client_reply answer = {0};
+    const struct tb_client_request request = {.method = "POST",
+                                              .url = cli->url,
+                                              .path = path,
+                                              .token = cli->token,
+                                              .type = "application/octet-stream",
+                                              .body = data,
+                                              .body_size = size,
+                                              .timeout_ms = UPLOAD_MS};
+    struct tb_error fault;
+    s = tb_client_call(&request, &answer, &fault);
+    if (s == TB_OK)
+        s = tb_client_status(&answer, &fault);
+    if (s != TB_OK)
+        (void)tb_fail(err, s, "%.50s: %.100s", file, fault.text);
+    else if (reply)
+        *reply = json_loadb(answer.body, answer.body_size, JSON_REJECT_DUPLICATES, NULL);
+    tb_client_reply_clear(&answer);
+    free(data);
     return s;
 }
 

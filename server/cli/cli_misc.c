@@ -72,35 +72,25 @@ int tb_run_panic(struct tb_cli *cli)
 
 /* ---- status */
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
-static double number_of(const json_t *object, const char *key)
-{
-    return json_number_value(json_object_get(object, key));
-}
-
 static void print_status(const struct tb_cli *cli, const json_t *status)
 {
     const json_t *audio = json_object_get(status, "audio"), *load = json_object_get(audio, "load");
     const json_t *temperature = json_object_get(status, "temperature_c");
-    printf("timbred %s at %s, up %.0f s, %.0f clients\n", text_of(status, "version"), cli->url,
-           number_of(status, "uptime_s"), number_of(status, "clients"));
-    printf("audio   %s %s, %s: %s\n", text_of(audio, "driver"), text_of(audio, "device"),
-           text_of(audio, "state"), text_of(audio, "why"));
+    printf("timbred %s at %s, up %.0f s, %.0f clients\n", tb_cli_text(status, "version"), cli->url,
+           tb_cli_number(status, "uptime_s"), tb_cli_number(status, "clients"));
+    printf("audio   %s %s, %s: %s\n", tb_cli_text(audio, "driver"), tb_cli_text(audio, "device"),
+           tb_cli_text(audio, "state"), tb_cli_text(audio, "why"));
     printf("        %.0f Hz, %.0f frames x %.0f, %.1f ms, %s, %s kernels\n",
-           number_of(audio, "rate_hz"), number_of(audio, "block"), number_of(audio, "periods"),
-           number_of(audio, "latency_ms"),
+           tb_cli_number(audio, "rate_hz"), tb_cli_number(audio, "block"),
+           tb_cli_number(audio, "periods"), tb_cli_number(audio, "latency_ms"),
            json_is_true(json_object_get(audio, "realtime")) ? "real time" : "not real time",
-           text_of(audio, "kernel"));
+           tb_cli_text(audio, "kernel"));
     printf("load    mean %.1f %%, p99 %.1f %%, max %.1f %%; %.0f voices\n",
-           100.0 * number_of(load, "mean"), 100.0 * number_of(load, "p99"),
-           100.0 * number_of(load, "max"), number_of(audio, "voices"));
+           100.0 * tb_cli_number(load, "mean"), 100.0 * tb_cli_number(load, "p99"),
+           100.0 * tb_cli_number(load, "max"), tb_cli_number(audio, "voices"));
     printf("late    %.0f blocks, %.0f xruns, %.0f restarts of the web role\n",
-           number_of(audio, "late"), number_of(audio, "xruns"), number_of(status, "web_restarts"));
+           tb_cli_number(audio, "late"), tb_cli_number(audio, "xruns"),
+           tb_cli_number(status, "web_restarts"));
     if (json_is_number(temperature))
         printf("heat    %.1f C\n", json_number_value(temperature));
 }
@@ -162,8 +152,9 @@ int tb_run_token_ls(struct tb_cli *cli)
     }
     if (cli->json)
         return tb_cli_print(list);
-    json_array_foreach(json_object_get(list, "items"), i, item) printf(
-        "%-4.0f %-6s %s\n", number_of(item, "id"), text_of(item, "role"), text_of(item, "label"));
+    json_array_foreach(json_object_get(list, "items"), i, item)
+        printf("%-4.0f %-6s %s\n", tb_cli_number(item, "id"), tb_cli_text(item, "role"),
+               tb_cli_text(item, "label"));
     json_decref(list);
     return 0;
 }
@@ -193,7 +184,7 @@ int tb_run_token_add(struct tb_cli *cli)
         return tb_cli_fail(cli, &err);
     if (cli->json)
         return tb_cli_print(reply);
-    printf("%s\n", text_of(reply, "token"));
+    printf("%s\n", tb_cli_text(reply, "token"));
     json_decref(reply);
     return 0;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/cli/cli_model.h"
 #include "server/cli/cli_run.h"
-#include "server/cli/http_client.h"
 #include "server/offline/model_check.h"
 
 #include <fcntl.h>
@@ -9,19 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { UPLOAD_MS = 600000 };
-
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
-static double number_of(const json_t *object, const char *key)
-{
-    return json_number_value(json_object_get(object, key));
-}
 
 /* ---- ls */
 
@@ -32,23 +18,20 @@ static void print_list(const json_t *list)
     json_array_foreach(json_object_get(list, "items"), i, item)
     {
         const json_t *cost = json_object_get(item, "cost");
-        printf("%s  %-28s %-11s %8.2f MiB", text_of(item, "uuid"), text_of(item, "name"),
-               text_of(item, "family"), number_of(item, "bytes") / 1048576.0);
+        printf("%s  %-28s %-11s %8.2f MiB", tb_cli_text(item, "uuid"), tb_cli_text(item, "name"),
+               tb_cli_text(item, "family"), tb_cli_number(item, "bytes") / 1048576.0);
         if (json_is_object(cost))
-            printf("  %3.0f voices", number_of(cost, "voices"));
+            printf("  %3.0f voices", tb_cli_number(cost, "voices"));
         printf("%s\n", json_is_true(json_object_get(item, "factory")) ? "  factory" : "");
     }
 }
 
 int tb_run_model_ls(struct tb_cli *cli)
 {
-    const struct tb_args *args = &cli->args;
-    char text[512] = "";
-    size_t n = 0;
+    char text[512];
     struct tb_error err;
     json_t *list = NULL;
-    for (int i = 0; i < args->n_operands && n < sizeof text; i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", i ? " " : "", args->operands[i]);
+    tb_cli_words(&cli->args, text, sizeof text);
     int status = tb_cli_connect(cli, TB_CLI_ANY);
     if (status)
         return status;
@@ -140,52 +123,23 @@ int tb_run_model_info(struct tb_cli *cli)
 
 /* ---- import and export */
 
-static enum tb_status import_file(struct tb_cli *cli, const char *path, json_t **model,
-                                  struct tb_error *err)
-{
-    uint8_t *data = NULL;
-    size_t size = 0;
-    enum tb_status s = tb_cli_read_file(path, (size_t)TB_MODEL_MAX_MIB << 20, &data, &size, err);
-    if (s != TB_OK)
-        return s;
-    struct tb_client_reply reply = {0};
-    struct tb_client_request request = {.method = "POST",
-                                        .url = cli->url,
-                                        .path = tb_args_has(&cli->args, "replace")
-                                                    ? "/api/v1/models?replace=true"
-                                                    : "/api/v1/models",
-                                        .token = cli->token,
-                                        .type = "application/octet-stream",
-                                        .body = data,
-                                        .body_size = size,
-                                        .timeout_ms = UPLOAD_MS};
-    struct tb_error fault;
-    s = tb_client_call(&request, &reply, &fault);
-    if (s == TB_OK)
-        s = tb_client_status(&reply, &fault);
-    if (s == TB_OK)
-        *model = json_loadb(reply.body, reply.body_size, JSON_REJECT_DUPLICATES, NULL);
-    else
-        (void)tb_fail(err, s, "%.50s: %.100s", path, fault.text);
-    tb_client_reply_clear(&reply);
-    free(data);
-    return s;
-}
-
 int tb_run_model_import(struct tb_cli *cli)
 {
     struct tb_error err;
+    const char *path =
+        tb_args_has(&cli->args, "replace") ? "/api/v1/models?replace=true" : "/api/v1/models";
     json_t *models = json_array();
     int status = tb_cli_connect(cli, TB_CLI_SERVER);
     for (int i = 0; i < cli->args.n_operands && status == 0; i++) {
         json_t *model = NULL;
-        if (import_file(cli, cli->args.operands[i], &model, &err) != TB_OK) {
+        if (tb_cli_upload(cli, cli->args.operands[i], (size_t)TB_MODEL_MAX_MIB << 20, path, &model,
+                          &err) != TB_OK) {
             status = tb_cli_fail(cli, &err);
             break;
         }
         if (!cli->json)
-            printf("%s  %s%s%s\n", text_of(model, "uuid"), text_of(model, "name"),
-                   text_of(model, "why")[0] ? ": " : "", text_of(model, "why"));
+            printf("%s  %s%s%s\n", tb_cli_text(model, "uuid"), tb_cli_text(model, "name"),
+                   tb_cli_text(model, "why")[0] ? ": " : "", tb_cli_text(model, "why"));
         (void)json_array_append_new(models, model);
     }
     if (status == 0 && cli->json)
@@ -226,7 +180,7 @@ int tb_run_model_rm(struct tb_cli *cli)
         return status;
     enum tb_status s = tb_cli_model_find(cli, cli->args.operands[0], &model, &err);
     if (s == TB_OK) {
-        (void)snprintf(path, sizeof path, "/models/%.36s%s", text_of(model, "uuid"),
+        (void)snprintf(path, sizeof path, "/models/%.36s%s", tb_cli_text(model, "uuid"),
                        tb_args_has(&cli->args, "force") ? "?force=true" : "");
         s = tb_cli_call(cli, "DELETE", path, NULL, NULL, &err);
     }
@@ -244,7 +198,7 @@ static enum tb_status add_choice(struct tb_cli *cli, const char *key, const char
         s = tb_cli_model_find(cli, name, &model, err);
     if (s == TB_OK)
         (void)json_object_set_new(choice, key,
-                                  model ? json_string(text_of(model, "uuid")) : json_null());
+                                  model ? json_string(tb_cli_text(model, "uuid")) : json_null());
     json_decref(model);
     return s;
 }
@@ -271,8 +225,8 @@ int tb_run_model_use(struct tb_cli *cli)
         return tb_cli_fail(cli, &err);
     if (cli->json && state)
         return tb_cli_print(state);
-    printf("%s plays\n", text_of(json_object_get(state, "model"), "name")[0]
-                             ? text_of(json_object_get(state, "model"), "name")
+    printf("%s plays\n", tb_cli_text(json_object_get(state, "model"), "name")[0]
+                             ? tb_cli_text(json_object_get(state, "model"), "name")
                              : "plain FM");
     json_decref(state);
     return 0;

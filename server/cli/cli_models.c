@@ -75,12 +75,6 @@ enum tb_status tb_cli_model_list(struct tb_cli *cli, const char *text, json_t **
 
 /* ---- one */
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
 enum tb_status tb_cli_model_find(struct tb_cli *cli, const char *name, json_t **model,
                                  struct tb_error *err)
 {
@@ -93,14 +87,14 @@ enum tb_status tb_cli_model_find(struct tb_cli *cli, const char *name, json_t **
         return s;
     json_array_foreach(json_object_get(list, "items"), i, item)
     {
-        if (strcmp(text_of(item, "uuid"), name) != 0 &&
-            strcasecmp(text_of(item, "name"), name) != 0)
+        if (strcmp(tb_cli_text(item, "uuid"), name) != 0 &&
+            strcasecmp(tb_cli_text(item, "name"), name) != 0)
             continue;
         if (n++ == 0)
             *model = json_incref(item);
         else if (n == 2)
-            (void)snprintf(others, sizeof others, "%.36s, %.36s", text_of(*model, "uuid"),
-                           text_of(item, "uuid"));
+            (void)snprintf(others, sizeof others, "%.36s, %.36s", tb_cli_text(*model, "uuid"),
+                           tb_cli_text(item, "uuid"));
     }
     json_decref(list);
     if (n == 1)
@@ -177,8 +171,8 @@ static enum tb_status fetch(struct tb_cli *cli, const char *name, struct tb_cli_
                                 &m->size, err);
     enum tb_status s = tb_cli_model_find(cli, name, &found, err);
     if (s == TB_OK)
-        s = cli->remote ? fetch_remote(cli, text_of(found, "uuid"), m, err)
-                        : fetch_stored(cli, text_of(found, "uuid"), m, err);
+        s = cli->remote ? fetch_remote(cli, tb_cli_text(found, "uuid"), m, err)
+                        : fetch_stored(cli, tb_cli_text(found, "uuid"), m, err);
     json_decref(found);
     return s;
 }

@@ -9,29 +9,14 @@
 
 enum { MAX_IMPORT = 2 << 20 };
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
-/* operands as one search text */
-static void join_operands(const struct tb_args *args, char *text, size_t size)
-{
-    size_t n = 0;
-    text[0] = '\0';
-    for (int i = 0; i < args->n_operands && n < size; i++)
-        n += (size_t)snprintf(text + n, size - n, "%s%s", i ? " " : "", args->operands[i]);
-}
-
 static void print_list(const json_t *list)
 {
     size_t i;
     json_t *item;
     json_array_foreach(json_object_get(list, "items"), i, item)
     {
-        printf("%s  %-24s %-14s %s%s\n", text_of(item, "uuid"), text_of(item, "name"),
-               text_of(item, "category"), text_of(item, "author"),
+        printf("%s  %-24s %-14s %s%s\n", tb_cli_text(item, "uuid"), tb_cli_text(item, "name"),
+               tb_cli_text(item, "category"), tb_cli_text(item, "author"),
                json_is_true(json_object_get(item, "favourite")) ? "  *" : "");
     }
     json_int_t total = json_integer_value(json_object_get(list, "total"));
@@ -43,7 +28,7 @@ int tb_run_patch_ls(struct tb_cli *cli)
 {
     const struct tb_args *args = &cli->args;
     char text[512];
-    join_operands(args, text, sizeof text);
+    tb_cli_words(args, text, sizeof text);
     struct tb_patch_query query = {.text = text,
                                    .category = tb_args_text(args, "category", NULL),
                                    .tag = tb_args_text(args, "tag", NULL),
@@ -107,8 +92,8 @@ int tb_run_patch_show(struct tb_cli *cli)
     if (cli->json)
         return tb_cli_print(patch);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        if (text_of(patch, keys[i])[0])
-            printf("%-12s%s\n", keys[i], text_of(patch, keys[i]));
+        if (tb_cli_text(patch, keys[i])[0])
+            printf("%-12s%s\n", keys[i], tb_cli_text(patch, keys[i]));
     }
     print_tags(patch);
     printf("revision    %lld\n", (long long)json_integer_value(json_object_get(patch, "revision")));
@@ -125,10 +110,10 @@ static void print_report(const char *filename, const json_t *report)
     const json_t *bank = json_object_get(report, "bank");
     printf("%s: %zu patches", filename, json_array_size(created));
     if (json_is_object(bank))
-        printf(", bank \"%s\" %s", text_of(bank, "name"), text_of(bank, "uuid"));
+        printf(", bank \"%s\" %s", tb_cli_text(bank, "name"), tb_cli_text(bank, "uuid"));
     putchar('\n');
     json_array_foreach(created, i, item)
-        printf("  %s  %s\n", text_of(item, "uuid"), text_of(item, "name"));
+        printf("  %s  %s\n", tb_cli_text(item, "uuid"), tb_cli_text(item, "name"));
     json_array_foreach(json_object_get(report, "warnings"), i, item)
         printf("  warning: %s\n", json_string_value(item));
 }
@@ -236,7 +221,7 @@ int tb_run_patch_load(struct tb_cli *cli)
         return tb_cli_fail(cli, &err);
     }
     if (!cli->json)
-        printf("%s plays\n", text_of(patch, "name"));
+        printf("%s plays\n", tb_cli_text(patch, "name"));
     json_decref(patch);
     if (cli->json && state)
         return tb_cli_print(state);

@@ -3,34 +3,22 @@
 #include "server/cli/http_client.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 
 /* Trainings of the server; `timbred train` trains in this process. */
 
-enum { UPLOAD_MS = 600000, MAX_RECORDING = 1 << 30 };
-
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
-static double number_of(const json_t *object, const char *key)
-{
-    return json_number_value(json_object_get(object, key));
-}
+enum { MAX_RECORDING = 1 << 30 };
 
 static void print_line(const json_t *t)
 {
-    printf("%s  %-24s %-9s %-8s %-11s %3.0f %%", text_of(t, "uuid"), text_of(t, "name"),
-           text_of(t, "family"), text_of(t, "preset"), text_of(t, "state"),
-           100 * number_of(t, "progress"));
+    printf("%s  %-24s %-9s %-8s %-11s %3.0f %%", tb_cli_text(t, "uuid"), tb_cli_text(t, "name"),
+           tb_cli_text(t, "family"), tb_cli_text(t, "preset"), tb_cli_text(t, "state"),
+           100 * tb_cli_number(t, "progress"));
     if (json_is_number(json_object_get(t, "best")))
-        printf("  best %.3f at step %.0f", number_of(t, "best"), number_of(t, "best_step"));
-    printf("%s%s\n", text_of(t, "detail")[0] ? "  " : "", text_of(t, "detail"));
+        printf("  best %.3f at step %.0f", tb_cli_number(t, "best"), tb_cli_number(t, "best_step"));
+    printf("%s%s\n", tb_cli_text(t, "detail")[0] ? "  " : "", tb_cli_text(t, "detail"));
 }
 
 int tb_run_training_ls(struct tb_cli *cli)
@@ -59,10 +47,10 @@ static enum tb_status find(struct tb_cli *cli, const char *path, const char *nam
     enum tb_status s = tb_cli_call(cli, "GET", path, NULL, &list, err);
     json_array_foreach(json_object_get(list, "items"), i, one)
     {
-        const bool it = strcmp(text_of(one, "uuid"), name) == 0;
-        if (!it && strcasecmp(text_of(one, "name"), name) != 0)
+        const bool it = strcmp(tb_cli_text(one, "uuid"), name) == 0;
+        if (!it && strcasecmp(tb_cli_text(one, "name"), name) != 0)
             continue;
-        (void)snprintf(uuid, 64, "%s", text_of(one, "uuid"));
+        (void)snprintf(uuid, 64, "%s", tb_cli_text(one, "uuid"));
         n = it ? 1 : n + 1;
         if (it)
             break;
@@ -104,9 +92,9 @@ int tb_run_training_show(struct tb_cli *cli)
     if (cli->json)
         return tb_cli_print(training);
     print_line(training);
-    printf("step %.0f, %.2f steps/s, loss %.3f, %.0f s of %.0f\n", number_of(training, "step"),
-           number_of(training, "steps_per_s"), number_of(training, "loss"),
-           number_of(training, "spent_s"), 60 * number_of(training, "minutes"));
+    printf("step %.0f, %.2f steps/s, loss %.3f, %.0f s of %.0f\n", tb_cli_number(training, "step"),
+           tb_cli_number(training, "steps_per_s"), tb_cli_number(training, "loss"),
+           tb_cli_number(training, "spent_s"), 60 * tb_cli_number(training, "minutes"));
     json_decref(training);
     return 0;
 }
@@ -129,54 +117,22 @@ int tb_run_training_keep(struct tb_cli *cli)
         return status;
     if (cli->json)
         return tb_cli_print(model);
-    printf("%s  %s\n", text_of(model, "uuid"), text_of(model, "name"));
+    printf("%s  %s\n", tb_cli_text(model, "uuid"), tb_cli_text(model, "name"));
     json_decref(model);
     return 0;
 }
 
 /* ---- start */
 
-/* %XX for all but plain letters. */
-static void escape(const char *name, char *out, size_t size)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    size_t n = 0;
-    for (; *name && n + 4 < size; name++)
-        n += (size_t)snprintf(out + n, size - n, strchr(plain, *name) ? "%c" : "%%%02X",
-                              (unsigned char)*name);
-    out[n] = '\0';
-}
-
 static enum tb_status upload(struct tb_cli *cli, const char *set, const char *file,
                              struct tb_error *err)
 {
-    uint8_t *data = NULL;
-    size_t size = 0;
-    char name[400], path[512];
+    char name[800], path[900]; /* 255 bytes, each as %XX */
     const char *slash = strrchr(file, '/');
-    enum tb_status s = tb_cli_read_file(file, MAX_RECORDING, &data, &size, err);
-    if (s != TB_OK)
-        return s;
-    escape(slash ? slash + 1 : file, name, sizeof name);
+    if (!tb_client_escape(slash ? slash + 1 : file, name, sizeof name))
+        return tb_fail(err, TB_EINVAL, "%.60s: the name is too long", file);
     (void)snprintf(path, sizeof path, "/api/v1/datasets/%.36s/recordings?filename=%s", set, name);
-    struct tb_client_reply reply = {0};
-    const struct tb_client_request request = {.method = "POST",
-                                              .url = cli->url,
-                                              .path = path,
-                                              .token = cli->token,
-                                              .type = "application/octet-stream",
-                                              .body = data,
-                                              .body_size = size,
-                                              .timeout_ms = UPLOAD_MS};
-    struct tb_error fault;
-    s = tb_client_call(&request, &reply, &fault);
-    if (s == TB_OK)
-        s = tb_client_status(&reply, &fault);
-    if (s != TB_OK)
-        (void)tb_fail(err, s, "%.50s: %.100s", file, fault.text);
-    tb_client_reply_clear(&reply);
-    free(data);
-    return s;
+    return tb_cli_upload(cli, file, MAX_RECORDING, path, NULL, err);
 }
 
 /* A new data set of the files that are the operands. */
@@ -189,7 +145,7 @@ static enum tb_status collect(struct tb_cli *cli, char uuid[64], struct tb_error
         tb_args_text(a, "instrument", ""), "labels", tb_args_text(a, "labels", "names"), "licence",
         tb_args_text(a, "licence", ""), "credit", tb_args_text(a, "credit", ""));
     enum tb_status s = tb_cli_call(cli, "POST", "/datasets", about, &set, err);
-    (void)snprintf(uuid, 64, "%s", text_of(set, "uuid"));
+    (void)snprintf(uuid, 64, "%s", tb_cli_text(set, "uuid"));
     json_decref(set);
     for (int i = 0; i < a->n_operands && s == TB_OK; i++)
         s = upload(cli, uuid, a->operands[i], err);
@@ -235,7 +191,7 @@ int tb_run_training_start(struct tb_cli *cli)
         return tb_cli_fail(cli, &err);
     if (cli->json)
         return tb_cli_print(training);
-    printf("%s  %s\n", text_of(training, "uuid"), text_of(training, "name"));
+    printf("%s  %s\n", tb_cli_text(training, "uuid"), tb_cli_text(training, "name"));
     json_decref(training);
     return 0;
 }
