@@ -275,21 +275,15 @@ json_t *tb_set_json(struct tb_sets *sets, const char *uuid, bool whole, struct t
     return about;
 }
 
+static json_t *item(void *sets, const char *uuid)
+{
+    struct tb_error fault;
+    return tb_set_json(sets, uuid, false, &fault);
+}
+
 json_t *tb_sets_json(struct tb_sets *sets, struct tb_error *err)
 {
-    char(*uuids)[TB_UUID] = NULL;
-    size_t n = 0;
-    if (tb_training_list(state_of(sets), TB_TRAINING_SETS, &uuids, &n, err) != TB_OK)
-        return NULL;
-    json_t *items = json_array();
-    for (size_t i = 0; i < n; i++) {
-        struct tb_error fault; /* one that was deleted just now, or is damaged, is left out */
-        json_t *set = tb_set_json(sets, uuids[i], false, &fault);
-        if (set)
-            (void)json_array_append_new(items, set);
-    }
-    free(uuids);
-    return json_pack("{s:o}", "items", items);
+    return tb_training_items(state_of(sets), TB_TRAINING_SETS, item, sets, err);
 }
 
 /* ---- recordings */

@@ -158,6 +158,24 @@ enum tb_status tb_training_list(const char *state, enum tb_training_kind kind,
     return status;
 }
 
+json_t *tb_training_items(const char *state, enum tb_training_kind kind,
+                          json_t *(*item)(void *context, const char *uuid), void *context,
+                          struct tb_error *err)
+{
+    char(*uuids)[TB_UUID] = NULL;
+    size_t n = 0;
+    json_t *items = NULL;
+    if (tb_training_list(state, kind, &uuids, &n, err) == TB_OK)
+        items = json_array();
+    for (size_t i = 0; items && i < n; i++) {
+        json_t *one = item(context, uuids[i]);
+        if (one)
+            (void)json_array_append_new(items, one);
+    }
+    free(uuids);
+    return items ? json_pack("{s:o}", "items", items) : NULL;
+}
+
 /* ---- about.json */
 
 json_t *tb_training_read(const char *state, enum tb_training_kind kind, const char *uuid,

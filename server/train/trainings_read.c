@@ -70,21 +70,15 @@ json_t *tb_training_json(struct tb_trainings *t, const char *uuid, bool whole, s
     return about;
 }
 
+static json_t *item(void *t, const char *uuid)
+{
+    struct tb_error fault;
+    return tb_training_json(t, uuid, false, &fault);
+}
+
 json_t *tb_trainings_json(struct tb_trainings *t, struct tb_error *err)
 {
-    char(*uuids)[TB_UUID] = NULL;
-    size_t n = 0;
-    if (tb_training_list(tb_trainings_state(t), TB_TRAINING_RUNS, &uuids, &n, err) != TB_OK)
-        return NULL;
-    json_t *items = json_array();
-    for (size_t i = 0; i < n; i++) {
-        struct tb_error fault; /* one that was deleted just now, or is damaged, is left out */
-        json_t *one = tb_training_json(t, uuids[i], false, &fault);
-        if (one)
-            (void)json_array_append_new(items, one);
-    }
-    free(uuids);
-    return json_pack("{s:o}", "items", items);
+    return tb_training_items(tb_trainings_state(t), TB_TRAINING_RUNS, item, t, err);
 }
 
 enum tb_status tb_training_note(struct tb_trainings *t, const char *uuid, const json_t *members,
