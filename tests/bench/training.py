@@ -1,32 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a training in the background costs the engine that plays at 64 frames: in turns without and
-with one, each with a witness (load.py says what that is).
+with one, each with a witness (beside.py says what that is).
 usage: training.py TIMBRED PEEK [SECONDS [ROUNDS]]
 
 Prints JSON and ends with 1 where a figure is missed. 10 seconds a turn, 3 rounds without SECONDS.
 """
-import json
 import math
 import os
 import struct
-import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "hostile"))
-from daemon import Daemon  # noqa: E402
-import goals  # noqa: E402
+import beside
 
 TIMBRED, PEEK = (os.path.abspath(p) for p in sys.argv[1:3])
 SECONDS = float(sys.argv[3]) if len(sys.argv) > 3 else 10.0
 ROUNDS = int(sys.argv[4]) if len(sys.argv) > 4 else 3
 VOICES, RATE, WAIT_S = 16, 16000, 300
-
-
-def peek(pid):
-    return json.loads(subprocess.run([PEEK, str(pid), "status"], capture_output=True, text=True,
-                                     check=True).stdout)
 
 
 def recording(hz, seconds=6):
@@ -69,26 +60,17 @@ def collect(daemon):
 
 
 def play(daemon):
-    told = daemon.json("GET", "/params")[1]
-    values = {p["key"]: p["default"] for p in told["params"] if p["owner"] == "patch"}
-    ask(daemon, "PATCH", "/state", {"values": values})
+    beside.play_init_voice(daemon)
     for key in range(48, 48 + VOICES):
         ask(daemon, "POST", "/notes", {"key": key, "velocity": 90})
 
 
 def turn(daemon):
     """Late blocks and those of the witness in one turn."""
-    pid = daemon.process.pid
-    with subprocess.Popen([PEEK, str(pid), "witness"], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, text=True) as witness:
-        before = peek(pid)
-        time.sleep(SECONDS)
-        after = peek(pid)
-        witness.stdin.close()
-        late_witness = int(witness.stdout.read().split()[0])
-    late = after["late"] + after["xruns"] - before["late"] - before["xruns"]
-    return {"blocks": after["blocks"] - before["blocks"], "late": late,
-            "witness_late": late_witness}
+    audio = beside.Beside(PEEK, daemon.process.pid)
+    time.sleep(SECONDS)
+    seen = audio.end()
+    return {key: seen[key] for key in ("blocks", "late", "witness_late")}
 
 
 def total(turns):
@@ -114,22 +96,13 @@ def measure(daemon):
         ask(daemon, "POST", f"/trainings/{uuid}/stop", "")
         wait_for(daemon, uuid, lambda t: t["state"] != "running")
         stops.append(time.monotonic() - began)
-    without, beside = total(idle), total(busy)
-    return {"seconds": SECONDS * ROUNDS, "voices": VOICES, "without": without, "with": beside,
-            "late_beyond_witness": max(0, beside["late"] - beside["witness_late"]),
-            "late_beyond_idle": max(0, beside["late"] - without["late"]),
+    without, trains = total(idle), total(busy)
+    return {"seconds": SECONDS * ROUNDS, "voices": VOICES, "without": without, "with": trains,
+            "late_beyond_witness": max(0, trains["late"] - trains["witness_late"]),
+            "late_beyond_idle": max(0, trains["late"] - without["late"]),
             "steps_per_s": round(steps / (SECONDS * ROUNDS), 2),
             "stop_s": round(max(stops), 2), "load_average": os.getloadavg()[0]}
 
 
-def main():
-    with Daemon(TIMBRED, "--audio.block=64") as daemon:
-        result = measure(daemon)
-    missed = [f for f in goals.compare("training", result) if not f["ok"]]
-    result["missed"] = [goals.describe(f) for f in missed]
-    print(json.dumps(result, indent=2))
-    return 1 if missed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(beside.main("training", TIMBRED, measure))
