@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <sys/mman.h>
 
 static float values[4096];
 
@@ -130,6 +131,21 @@ static void decaying_noise_is_kept(void **state)
     free(data);
 }
 
+/* n bytes of data with nothing behind them: a read past their end is a fault in every build. Holds
+ * until the next call. */
+static unsigned char *fenced(const void *data, size_t n)
+{
+    enum { ROOM = 1 << 20 };
+    static unsigned char *room;
+    if (!room) {
+        room = mmap(NULL, 2 * ROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        assert_ptr_not_equal(room, MAP_FAILED);
+        assert_int_equal(mprotect(room, ROOM, PROT_READ | PROT_WRITE), 0);
+    }
+    assert_true(n <= ROOM);
+    return memcpy(room + ROOM - n, data, n);
+}
+
 static void every_truncation_is_refused(void **state)
 {
     (void)state;
@@ -138,14 +154,9 @@ static void every_truncation_is_refused(void **state)
     size_t size;
     unsigned char *data = encode(&m, &size);
     for (size_t n = 0; n < size; n++) {
-        /* A copy of exactly n bytes, so that a read behind its end is seen. */
-        unsigned char *cut = malloc(n ? n : 1);
-        assert_non_null(cut);
-        memcpy(cut, data, n);
         struct tb_error err = {0};
-        assert_null(tb_model_file_parse(cut, n, &err));
+        assert_null(tb_model_file_parse(fenced(data, n), n, &err));
         assert_true(err.status == TB_ECORRUPT && err.text[0]);
-        free(cut);
     }
     unsigned char *longer = calloc(1, size + 1);
     assert_non_null(longer);
@@ -290,6 +301,39 @@ static void lengths_at_extremes(void **state)
         struct tb_error err = {0};
         assert_null(tb_model_file_parse(data, sizeof data, &err));
         assert_int_not_equal(err.status, TB_OK);
+    }
+}
+
+/* A header ends where the file does, at the latest. Blanks behind the object are JSON still, so
+ * that whoever believes a longer length reads on, into the fence. */
+static void a_header_stays_inside_its_file(void **state)
+{
+    static const size_t sizes[] = {8, 9, 10, 64, 4096};
+    static const uint64_t beyond[] = {1, 2, 8, 9, 4096, (1 << 20) - 4096};
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        unsigned char data[4096];
+        const size_t size = sizes[i];
+        const uint64_t most = size - 8;
+        struct tb_error err = {0};
+        memset(data, ' ', sizeof data);
+        memcpy(data + 8, "{}", 2);
+        memcpy(data, &most, 8);
+        assert_null(tb_model_file_parse(fenced(data, size), size, &err));
+        assert_null(strstr(err.text, "in a file of"));
+        for (size_t k = 0; k < sizeof beyond / sizeof *beyond; k++) {
+            const uint64_t lengths[] = {most + beyond[k], UINT64_MAX - beyond[k] + 1};
+            for (int end = 0; end < 2; end++) {
+                char told[80];
+                memcpy(data, &lengths[end], 8);
+                (void)snprintf(told, sizeof told, "a header of %llu bytes in a file of %zu,",
+                               (unsigned long long)lengths[end], size);
+                assert_null(tb_model_file_parse(fenced(data, size), size, &err));
+                assert_int_equal(err.status, TB_ECORRUPT);
+                if (!strstr(err.text, told))
+                    fail_msg("\"%s\" does not tell \"%s\"", err.text, told);
+            }
+        }
     }
 }
 
@@ -473,6 +517,7 @@ int main(void)
         cmocka_unit_test(every_byte_may_flip),
         cmocka_unit_test(header_edits_are_refused),
         cmocka_unit_test(lengths_at_extremes),
+        cmocka_unit_test(a_header_stays_inside_its_file),
         cmocka_unit_test(bad_values_are_refused),
         cmocka_unit_test(int8_has_scales),
         cmocka_unit_test(strangers_are_refused),
