@@ -180,6 +180,6 @@ test('a mean message of 65,536 bytes passes, one more does not', async () => {
     c.write(frame(text(65536)));
     await c.next((m) => m.type === 'pong');
     c.write(frame(text(65537)));
-    await c.until(() => c.closed);
+    await c.until(() => c.code !== null || c.closed);
     assert.equal(c.code, 1009);
 });
