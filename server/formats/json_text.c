@@ -22,21 +22,20 @@ void tb_warn(struct tb_warnings *warnings, const char *format, ...)
     va_end(args);
 }
 
-/* Depth and lengths of strings, without knowing JSON any better than that. */
-static enum tb_status scan(const char *text, size_t size, struct tb_error *err)
+enum tb_status tb_json_scan(const char *text, size_t size, size_t max_string, struct tb_error *err)
 {
     size_t depth = 0, length = 0;
     bool string = false;
     for (size_t i = 0; i < size; i++) {
         char c = text[i];
         if (string) {
-            if (++length > TB_JSON_MAX_STRING)
-                return tb_fail(err, TB_EINVAL, "JSON: a string is longer than %d bytes",
-                               TB_JSON_MAX_STRING);
-            if (c == '\\')
-                i++;
-            else if (c == '"')
+            if (c == '"')
                 string = false;
+            else if (++length > max_string)
+                return tb_fail(err, TB_EINVAL, "JSON: a string is longer than %zu bytes",
+                               max_string);
+            else if (c == '\\')
+                i++;
         } else if (c == '"') {
             string = true;
             length = 0;
@@ -53,7 +52,7 @@ static enum tb_status scan(const char *text, size_t size, struct tb_error *err)
 json_t *tb_json_parse(const char *text, size_t size, struct tb_error *err)
 {
     json_error_t fault;
-    if (scan(text, size, err))
+    if (tb_json_scan(text, size, TB_JSON_MAX_STRING, err))
         return NULL;
     json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &fault);
     if (json)

@@ -1,37 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/web/json_in.h"
 
+#include "server/formats/patch_json.h"
+
 #include <math.h>
 #include <string.h>
-
-/* One pass over the bytes: how deep it nests and how long its strings are. jansson recurses up to
- * 2048 levels, more than a small stack holds. */
-static enum tb_status scan(const char *text, size_t size, size_t max_string, struct tb_error *err)
-{
-    size_t depth = 0, length = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < size; i++) {
-        char c = text[i];
-        if (in_string) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                in_string = false;
-            if (in_string && ++length > max_string)
-                return tb_fail(err, TB_EINVAL, "JSON: a string is longer than %zu bytes",
-                               max_string);
-        } else if (c == '"') {
-            in_string = true;
-            length = 0;
-        } else if (c == '{' || c == '[') {
-            if (++depth > TB_JSON_DEPTH)
-                return tb_fail(err, TB_EINVAL, "JSON: deeper than %d levels", TB_JSON_DEPTH);
-        } else if ((c == '}' || c == ']') && depth > 0) {
-            depth--;
-        }
-    }
-    return TB_OK;
-}
 
 json_t *tb_json_read(const char *text, size_t size, size_t max_string, struct tb_error *err)
 {
@@ -39,7 +12,7 @@ json_t *tb_json_read(const char *text, size_t size, size_t max_string, struct tb
         (void)tb_fail(err, TB_EINVAL, "JSON: the body is empty");
         return NULL;
     }
-    if (scan(text, size, max_string, err) != TB_OK)
+    if (tb_json_scan(text, size, max_string, err) != TB_OK)
         return NULL;
     json_error_t fault;
     json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &fault);

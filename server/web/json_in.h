@@ -8,11 +8,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { TB_JSON_DEPTH = 32, TB_JSON_STRING = 4096, TB_JSON_MEMBERS = 1024 };
+enum { TB_JSON_STRING = 4096, TB_JSON_MEMBERS = 1024 };
 
-/* Any thread with 256 KiB of stack. A JSON object from outside: at most TB_JSON_DEPTH deep, strings
- * up to max_string bytes, no duplicate keys, no NaN, nothing behind it. The depth is counted
- * before the parser recurses. NULL with *err (TB_EINVAL) filled. */
+/* Any thread with 256 KiB of stack. A JSON object from outside: at most TB_JSON_MAX_DEPTH deep,
+ * strings up to max_string bytes, no duplicate keys, no NaN, nothing behind it. The depth is
+ * counted before the parser recurses. NULL with *err (TB_EINVAL) filled. */
 json_t *tb_json_read(const char *text, size_t size, size_t max_string, struct tb_error *err);
 
 /* Is every member of object one of names (NULL-terminated)? else TB_EINVAL names the stranger. */

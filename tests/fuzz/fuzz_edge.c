@@ -2,6 +2,7 @@
  *
  * What stands at the door of every request: a Host and an Origin on the first two lines, JSON
  * behind them. Only our own names are let in, and what is read as JSON is within its limits. */
+#include "server/formats/patch_json.h"
 #include "server/web/hosts.h"
 #include "server/web/json_in.h"
 #include "tests/fuzz/fuzz.h"
@@ -61,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct tb_error err = {0};
         json_t *read = tb_json_read(json, size - (size_t)(json - host), TB_JSON_STRING, &err);
         FUZZ_CHECK(read || err.text[0] != '\0');
-        FUZZ_CHECK(!read || (json_is_object(read) && depth_of(read) <= TB_JSON_DEPTH + 1));
+        FUZZ_CHECK(!read || (json_is_object(read) && depth_of(read) <= TB_JSON_MAX_DEPTH + 1));
         json_decref(read);
     }
     free(host);
