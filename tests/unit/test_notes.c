@@ -114,13 +114,28 @@ static void json_becomes_a_score(void **state)
     }
 }
 
+static void a_list_has_a_length(void **state)
+{
+    (void)state;
+    json_t *notes = json_array();
+    for (int n = 0; n <= TB_NOTES_MAX; n++)
+        assert_int_equal(json_array_append_new(notes, json_integer(1)), 0);
+    struct tb_score score;
+    struct tb_error err;
+    assert_int_equal(tb_notes_from_json(notes, &score, &err), TB_ETOOLARGE);
+    assert_string_equal(err.text, "notes: 100001, more than 100000");
+    assert_int_equal(json_array_remove(notes, 0), 0);
+    assert_int_equal(tb_notes_from_json(notes, &score, &err), TB_EINVAL);
+    assert_string_equal(err.text, "notes[0]: not an object");
+    json_decref(notes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_of_keys),
-        cmocka_unit_test(text_becomes_a_score),
-        cmocka_unit_test(bad_text_is_named),
-        cmocka_unit_test(json_becomes_a_score),
+        cmocka_unit_test(names_of_keys),       cmocka_unit_test(text_becomes_a_score),
+        cmocka_unit_test(bad_text_is_named),   cmocka_unit_test(json_becomes_a_score),
+        cmocka_unit_test(a_list_has_a_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -261,6 +261,81 @@ static void bad_files_say_where(void **state)
     }
 }
 
+/* Each bound: the last that passes, the first that does not. A list whose first item is a number is
+ * counted before that is told. */
+static void file_bounds_are_exact(void **state)
+{
+    enum { HEAD = 200, MOST = 2 * (TB_FILE_MAX_PATCHES + 1) };
+    static char text[HEAD + MOST];
+    static const struct {
+        const char *head, *item;
+        size_t n;
+        const char *tail, *error; /* NULL: fine */
+    } cases[] = {
+        {"1,\"patches\":[", "3", TB_FILE_MAX_PATCHES, "]", "patches[0]: patch: must be an object"},
+        {"1,\"patches\":[", "3", TB_FILE_MAX_PATCHES + 1, "]", "patches: 16385 is above 16384"},
+        {"1,\"patches\":[],\"banks\":[", "3", 16384, "]", "banks[0]: bank: must be an object"},
+        {"1,\"patches\":[],\"banks\":[", "3", 16385, "]", "banks: 16385 is above 16384"},
+        {"1,\"patches\":[],\"banks\":[{\"name\":\"b\",\"number\":0,\"patches\":[", "null", 128,
+         "]}]", NULL},
+        {"1,\"patches\":[],\"banks\":[{\"name\":\"b\",\"number\":0,\"patches\":[", "null", 129,
+         "]}]", "banks[0]: patches: 129 is above 128"},
+        {"1,\"patches\":[],\"banks\":[{\"name\":\"b\",\"patches\":[],\"number\":", "16383", 1, "}]",
+         NULL},
+        {"1,\"patches\":[],\"banks\":[{\"name\":\"b\",\"patches\":[],\"number\":", "-1", 1, "}]",
+         "banks[0]: number: -1 is not in 0..16383"},
+        {"1,\"patches\":[],\"banks\":[{\"name\":\"b\",\"patches\":[],\"number\":", "4294967296", 1,
+         "}]", "banks[0]: number: 4294967296 is not in 0..16383"},
+        {"0,\"patches\":[", "", 1, "]", "version: must be 1"},
+        {"-1,\"patches\":[", "", 1, "]", "version: must be 1"},
+        {"1.0,\"patches\":[", "", 1, "]", "version: must be 1"},
+        {"\"1\",\"patches\":[", "", 1, "]", "version: must be 1"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct tb_patch_file file;
+        struct tb_error err = {0};
+        struct tb_warnings warnings = {0};
+        size_t n = (size_t)sprintf(text, "{\"format\":\"timbred\",\"version\":%s", cases[i].head);
+        for (size_t k = 0; k < cases[i].n; k++)
+            n += (size_t)sprintf(text + n, "%s%s", k ? "," : "", cases[i].item);
+        n += (size_t)sprintf(text + n, "%s}", cases[i].tail);
+        enum tb_status status = tb_patch_file_parse(text, n, &file, &warnings, &err);
+        if (strcmp(err.text, cases[i].error ? cases[i].error : "") != 0)
+            fail_msg("case %zu: %s", i, err.text);
+        assert_int_equal(status == TB_OK, !cases[i].error);
+        tb_patch_file_clear(&file);
+    }
+}
+
+static void strings_and_keys_have_a_length(void **state)
+{
+    (void)state;
+    for (int over = 0; over < 2; over++) {
+        char text[TB_JSON_MAX_STRING + 64], key[64];
+        struct tb_warnings warnings = {0};
+        struct tb_patch patch = {0};
+        struct tb_error err = {0};
+        (void)snprintf(text, sizeof text, "{\"a\":\"%0*d\"}", TB_JSON_MAX_STRING + over, 0);
+        json_t *json = tb_json_parse(text, strlen(text), &err);
+        assert_int_equal(json == NULL, over);
+        json_decref(json);
+        /* A key that this version does not know is kept, and comes back as it was. */
+        (void)snprintf(key, sizeof key, "%0*d", (int)sizeof patch.values[0].key - 1 + over, 7);
+        (void)snprintf(text, sizeof text, "{\"name\":\"x\",\"values\":{\"%s\":1}}", key);
+        json = parse(text);
+        enum tb_status status = tb_patch_from_json(json, TB_BODY_FULL, &patch, &warnings, &err);
+        if (status != (over ? TB_EINVAL : TB_OK))
+            fail_msg("%s: %s", key, err.text);
+        if (over)
+            assert_non_null(strstr(err.text, "must have 1..47 bytes"));
+        else
+            assert_string_equal(patch.values[patch.n_values - 1].key, key);
+        json_decref(json);
+        tb_patch_clear(&patch);
+    }
+}
+
 static void stored_values_beyond_bounds_are_held(void **state)
 {
     (void)state;
@@ -326,6 +401,8 @@ int main(void)
         cmocka_unit_test(full_bodies_fill_defaults),
         cmocka_unit_test(patches_survive_a_file),
         cmocka_unit_test(bad_files_say_where),
+        cmocka_unit_test(file_bounds_are_exact),
+        cmocka_unit_test(strings_and_keys_have_a_length),
         cmocka_unit_test(stored_values_beyond_bounds_are_held),
         cmocka_unit_test(a_text_is_what_jansson_dumps),
     };

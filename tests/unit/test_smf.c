@@ -186,6 +186,7 @@ static void faults_name_the_byte(void **state)
         {"\x00\xff\x01\x7f", 4, "midi: byte 23: a meta event is longer than its track"},
         {"\x00\xff\x51\x03\x00\x00\x00", 7, "midi: byte 23: a tempo of 0 us per quarter note"},
         {"\x00\xff\x51\x02\x00\x00", 6, "midi: byte 23: a tempo of other than 3 bytes"},
+        {"\x00\xff\x51\x04\x07\xa1\x20\x00", 8, "midi: byte 23: a tempo of other than 3 bytes"},
         {"\x00\xf0\x7f", 3, "midi: byte 23: a system exclusive message is longer than its track"},
     };
     for (size_t i = 0; i < sizeof tracks / sizeof tracks[0]; i++) {
@@ -225,6 +226,15 @@ static void headers_are_checked(void **state)
     uint8_t *big = calloc(1, TB_SMF_MAX_BYTES + 1);
     assert_non_null(big);
     assert_int_equal(tb_smf_parse(big, TB_SMF_MAX_BYTES + 1, &score, NULL, &err), TB_ETOOLARGE);
+    assert_int_equal(tb_smf_parse(big, TB_SMF_MAX_BYTES, &score, NULL, &err), TB_ECORRUPT);
+    for (unsigned n = TB_SMF_MAX_TRACKS; n <= TB_SMF_MAX_TRACKS + 1; n++) {
+        const uint8_t head[] = {'M', 'T', 'h', 'd', 0, 0, 0, 6, 0, 1, n >> 8 & 255, n & 255, 0, 96};
+        assert_int_equal(tb_smf_parse(head, sizeof head, &score, NULL, &err), TB_ECORRUPT);
+        assert_string_equal(err.text,
+                            n == TB_SMF_MAX_TRACKS
+                                ? "midi: byte 14: the file ends before its last track"
+                                : "midi: byte 10: the number of tracks is not in 1..1024");
+    }
     free(big);
 }
 

@@ -90,6 +90,10 @@ static void refused_patches_change_nothing(void **state)
     assert_ok(f, tb_patch_create(f->store, &p, &f->err));
     assert_int_equal(tb_patch_create(f->store, &p, &f->err), TB_ECONFLICT);
     assert_ok(f, tb_store_commit(f->store, &f->err));
+    tb_patch_clear(&p);
+    fixture_patch(&p, "full", "bass");
+    fill_values(&p, TB_MAX_VALUES);
+    fixture_create(f, &p);
     struct tb_patch none;
     assert_int_equal(tb_patch_read(f->store, "nope", &none, &f->err), TB_ENOTFOUND);
     assert_int_equal(tb_patch_delete(f->store, "nope", 0, &f->err), TB_ENOTFOUND);
@@ -112,7 +116,13 @@ static void revisions_are_kept_and_checked(void **state)
         p.values[0].value = i;
         assert_ok(f, tb_patch_replace(f->store, &p, (uint32_t)i - 1, &f->err));
         assert_int_equal(p.revision, i);
+        if (i < 99 || i > 102)
+            continue;
+        assert_ok(f, tb_patch_revisions(f->store, p.uuid, &list, &n, &f->err));
+        assert_int_equal(n, i < 100 ? i : 100);
+        free(list);
     }
+    assert_int_equal(tb_patch_replace(f->store, &p, 131, &f->err), TB_ECONFLICT);
     assert_int_equal(tb_patch_replace(f->store, &p, 7, &f->err), TB_ECONFLICT);
     assert_string_equal(f->err.text, "the patch is at revision 130, not 7");
     assert_int_equal(p.revision, 130);

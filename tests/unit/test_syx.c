@@ -277,6 +277,34 @@ static void messages_mix_and_midi_files_open(void **state)
     tb_syx_clear(&file);
 }
 
+/* Voices without any message around them are only taken for such when they look like it. */
+static void a_row_of_voices_is_told_from_noise(void **state)
+{
+    static const struct {
+        size_t size, high; /* bytes, of which so many have bit 7 */
+        uint8_t byte;
+        size_t voices;
+    } cases[] = {
+        {TB_SYX_PACKED, 0, 0, 1},      {TB_SYX_PACKED, 8, 0, 1},     {TB_SYX_PACKED, 9, 0, 0},
+        {TB_SYX_PACKED, 0, 0x7f, 0}, /* most of them out of their range */
+        {TB_SYX_PACKED - 1, 0, 0, 0},  {TB_SYX_PACKED + 1, 0, 0, 0}, {3 * TB_SYX_PACKED, 24, 0, 3},
+        {3 * TB_SYX_PACKED, 25, 0, 0}, {2 * TB_SYX_PACKED, 0, 0, 2},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint8_t data[3 * TB_SYX_PACKED];
+        struct tb_syx_file file;
+        memset(data, cases[i].byte, sizeof data);
+        for (size_t k = 0; k < cases[i].high; k++)
+            data[k] |= 0x80;
+        assert_int_equal(tb_syx_parse(data, cases[i].size, &file, NULL), TB_OK);
+        assert_int_equal(file.n_voices, cases[i].voices);
+        assert_int_equal(strncmp(file.warnings[0], "no header: taken", 16) == 0,
+                         cases[i].voices > 0);
+        tb_syx_clear(&file);
+    }
+}
+
 static void size_is_bounded(void **state)
 {
     (void)state;
@@ -285,6 +313,8 @@ static void size_is_bounded(void **state)
     uint8_t *big = calloc(1, TB_SYX_MAX_BYTES + 1);
     assert_int_equal(tb_syx_parse(big, TB_SYX_MAX_BYTES + 1, &file, &err), TB_ETOOLARGE);
     assert_string_equal(err.text, "system exclusive: 2097153 bytes are above 2097152");
+    assert_int_equal(tb_syx_parse(big, TB_SYX_MAX_BYTES, &file, &err), TB_OK);
+    tb_syx_clear(&file);
     free(big);
 }
 
@@ -298,6 +328,7 @@ int main(void)
         cmocka_unit_test(faults_are_survived_and_told),
         cmocka_unit_test(every_truncation_is_survived),
         cmocka_unit_test(messages_mix_and_midi_files_open),
+        cmocka_unit_test(a_row_of_voices_is_told_from_noise),
         cmocka_unit_test(size_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,6 +64,9 @@ static void a_resumed_run_replaces_what_it_does_again(void **state)
     assert_int_equal(history.n, 8);
     assert_true(history.points[4].loss == 5.0 && history.points[5].loss == 3.0);
     assert_true(history.spent_s == 26.0);
+    add(9, 3, (double)NAN, -1); /* time does not run back */
+    add(10, 3, (double)NAN, 6);
+    assert_true(history.n == 10 && history.spent_s == 26.0);
 }
 
 static void damaged_lines_count_for_nothing(void **state)
