@@ -6,9 +6,9 @@
 #include <math.h>
 #include <string.h>
 
-static struct tb_split part(float *spectra, size_t n, unsigned i)
+static struct tb_complexes part(float *spectra, size_t n, unsigned i)
 {
-    return (struct tb_split){spectra + 2 * n * i, spectra + 2 * n * i + n};
+    return (struct tb_complexes){spectra + 2 * n * i, spectra + 2 * n * i + n};
 }
 
 /* What a changed decay makes of partition i; at most four times as loud as learned. */

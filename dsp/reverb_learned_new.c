@@ -176,7 +176,8 @@ static void fill_level(struct tb_reverb_level *l, const struct tb_synth_kernels 
             l->a.re[i] = first + i < n_taps ? taps[first + i] / (float)l->n : 0;
         float *h = l->h + 2 * l->n * p;
         for (unsigned s = 0; s < l->transform.n_steps; s++)
-            tb_transform_forward(&l->transform, kernels, l->a, (struct tb_split){h, h + l->n}, s);
+            tb_transform_forward(&l->transform, kernels, l->a, (struct tb_complexes){h, h + l->n},
+                                 s);
     }
 }
 

@@ -14,13 +14,13 @@ struct tb_reverb_level {
     unsigned n_parts; /* 0: unused */
     float *h, *x;     /* spectra [n_parts][2][n], x newest first from `newest` */
     unsigned newest;
-    unsigned n_heard;       /* partitions of x that hold input since it was cleared */
-    float *in;              /* [n] samples so far */
-    float *playing, *next;  /* [n] results */
-    float *carry;           /* [n] second halves, for the next result */
-    struct tb_split a, sum; /* [n] work */
-    size_t at;              /* samples of the current partition so far */
-    unsigned step, n_steps; /* of the task under way */
+    unsigned n_heard;           /* partitions of x that hold input since it was cleared */
+    float *in;                  /* [n] samples so far */
+    float *playing, *next;      /* [n] results */
+    float *carry;               /* [n] second halves, for the next result */
+    struct tb_complexes a, sum; /* [n] work */
+    size_t at;                  /* samples of the current partition so far */
+    unsigned step, n_steps;     /* of the task under way */
 };
 
 struct tb_learned_reverb {

@@ -75,12 +75,12 @@ struct complex {
     tb_vf re, im;
 };
 
-TB_INLINE struct complex get(struct tb_split x, size_t i)
+TB_INLINE struct complex get(struct tb_complexes x, size_t i)
 {
     return (struct complex){tb_vload(x.re + i), tb_vload(x.im + i)};
 }
 
-TB_INLINE void put(struct tb_split x, size_t i, struct complex v)
+TB_INLINE void put(struct tb_complexes x, size_t i, struct complex v)
 {
     tb_vstore(x.re + i, v.re);
     tb_vstore(x.im + i, v.im);
@@ -205,7 +205,8 @@ static void pass2(const struct tb_pass *p, bool inverse)
         }
 }
 
-static void twist(struct tb_split x, const float *w_re, const float *w_im, size_t n, bool conjugate)
+static void twist(struct tb_complexes x, const float *w_re, const float *w_im, size_t n,
+                  bool conjugate)
 {
     for (size_t i = 0; i < n; i += TB_VLANES) {
         const struct complex a = get(x, i);

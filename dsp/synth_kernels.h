@@ -14,7 +14,7 @@ enum { TB_SYNTH_CHUNK = 64, TB_SYNTH_MAX_HARMONICS = 128, TB_SYNTH_LEVELS = 144 
 enum { TB_SCATTER_SPACING = 8, TB_SCATTER_BEFORE = 128, TB_SCATTER_BEHIND = 256 };
 
 /* Complex numbers of a transform, real and imaginary parts apart. */
-struct tb_split {
+struct tb_complexes {
     float *re, *im;
 };
 
@@ -88,15 +88,15 @@ struct tb_level_curve {
 };
 
 struct tb_mac_job {
-    struct tb_split x, h, y; /* [n], n a multiple of 16 */
+    struct tb_complexes x, h, y; /* [n], n a multiple of 16 */
     size_t n;
     float gain; /* of the product */
 };
 
 /* One pass of a transform of n points over all blocks of 4 * d (or 2 * d). */
 struct tb_pass {
-    struct tb_split x;    /* [n] */
-    const float *twiddle; /* [6][d]: w, w^2, w^3, real and imaginary; radix 2: [2][d] */
+    struct tb_complexes x; /* [n] */
+    const float *twiddle;  /* [6][d]: w, w^2, w^3, real and imaginary; radix 2: [2][d] */
     size_t n, d;
 };
 
@@ -133,7 +133,7 @@ struct tb_synth_kernels {
     void (*pass4)(const struct tb_pass *pass, bool inverse);
     void (*pass2)(const struct tb_pass *pass, bool inverse);
     /* x[n] times w[n]; conjugated: times the conjugate of w. */
-    void (*twist)(struct tb_split x, const float *w_re, const float *w_im, size_t n,
+    void (*twist)(struct tb_complexes x, const float *w_re, const float *w_im, size_t n,
                   bool conjugate);
     /* to[cols][rows] from from[rows][cols], both multiples of 4. */
     void (*transpose)(float *to, const float *from, size_t rows, size_t cols);

@@ -8,7 +8,7 @@
 enum { BLOCK = 16 };
 
 static void run_pass(const struct tb_transform *t, const struct tb_synth_kernels *kernels,
-                     struct tb_split x, unsigned pass, bool inverse)
+                     struct tb_complexes x, unsigned pass, bool inverse)
 {
     const struct tb_pass p = {
         .x = x, .twiddle = t->twiddle[pass], .n = t->n, .d = t->distance[pass]};
@@ -20,7 +20,7 @@ static void run_pass(const struct tb_transform *t, const struct tb_synth_kernels
 }
 
 void tb_transform_forward(const struct tb_transform *t, const struct tb_synth_kernels *kernels,
-                          struct tb_split a, struct tb_split b, unsigned step)
+                          struct tb_complexes a, struct tb_complexes b, unsigned step)
 {
     if (step == 0) {
         memset(a.im, 0, t->n * sizeof *a.im);
@@ -36,7 +36,7 @@ void tb_transform_forward(const struct tb_transform *t, const struct tb_synth_ke
 }
 
 void tb_transform_inverse(const struct tb_transform *t, const struct tb_synth_kernels *kernels,
-                          struct tb_split a, struct tb_split b, unsigned step)
+                          struct tb_complexes a, struct tb_complexes b, unsigned step)
 {
     if (step < 2) {
         run_pass(t, kernels, b, t->n_passes + 1 - step, true);

@@ -30,10 +30,10 @@ void tb_transform_clear(struct tb_transform *t);
 /* RT. Step 0 <= step < n_steps: forward from a (samples in a.re, a.im ignored; destroyed) to b;
  * inverse from b (destroyed) to a, n times too large. */
 TB_RT void tb_transform_forward(const struct tb_transform *t,
-                                const struct tb_synth_kernels *kernels, struct tb_split a,
-                                struct tb_split b, unsigned step);
+                                const struct tb_synth_kernels *kernels, struct tb_complexes a,
+                                struct tb_complexes b, unsigned step);
 TB_RT void tb_transform_inverse(const struct tb_transform *t,
-                                const struct tb_synth_kernels *kernels, struct tb_split a,
-                                struct tb_split b, unsigned step);
+                                const struct tb_synth_kernels *kernels, struct tb_complexes a,
+                                struct tb_complexes b, unsigned step);
 
 #endif
