@@ -6,7 +6,8 @@ computed by PyTorch (Debian's python3-torch) in float64, with the gradients of a
 usage: python3 tests/golden/train/make_vectors.py tests/golden/train/vectors.txt
 
 A case is `case NAME`, then tensors `NAME ROWS COLS` with their values on one line: inputs x0,
-x1 ..., weights of the projection w, output y, gradients d0, d1 ...
+x1 ..., weights of the projection w, output y, gradients d0, d1 ... and for the spectral loss s0,
+PyTorch's own gradient in float32 of the same inputs.
 """
 import math
 import sys
@@ -119,13 +120,13 @@ TARGET = uniform(1, 1500)
 
 
 def spectral(x):
-    total = torch.zeros(())
+    total = torch.zeros((), dtype=x.dtype)
     for n in (2048, 1024, 512, 256, 128, 64):
         def magnitude(s):
-            z = torch.stft(s, n, n // 4, window=torch.hann_window(n), center=True,
+            z = torch.stft(s, n, n // 4, window=torch.hann_window(n).to(x.dtype), center=True,
                            pad_mode="reflect", return_complex=True)
             return z.abs() / math.sqrt(n)
-        a, b = magnitude(x.view(1, -1)), magnitude(TARGET)
+        a, b = magnitude(x.view(1, -1)), magnitude(TARGET.to(x.dtype))
         logs = (torch.log(b + 1e-7) - torch.log(a + 1e-7)).abs().mean()
         total = total + (a - b).abs().mean() + logs
     return total.view(1, 1)
@@ -156,6 +157,13 @@ def write(out, name, x):
     out.write(f"{name} {x.shape[0]} {x.shape[1]}\n{values}\n")
 
 
+def in_single(x, w):
+    """The gradient as PyTorch has it in float32."""
+    x = x.detach().float().requires_grad_(True)
+    (spectral(x) * w.float()).sum().backward()
+    return x.grad.double()
+
+
 def main():
     with open(sys.argv[1], "w", encoding="ascii") as out:
         out.write("case common\n")
@@ -175,6 +183,8 @@ def main():
             write(out, "y", y)
             for i, x in enumerate(inputs):
                 write(out, f"d{i}", x.grad)
+            if name == "spectral":
+                write(out, "s0", in_single(inputs[0], w))
 
 
 main()

@@ -195,12 +195,18 @@ static double compare(struct tb_tape *tape, const char *name)
     return worst;
 }
 
-/* The spectral loss is badly conditioned in single precision: the gradient of ln|S| turns with the
- * phase of nearly empty bins, where the transform's rounding is as large as the bin. PyTorch's own
- * single precision is 2e-5 away from its double precision on this input, ours 2e-4. */
+/* The gradient of the spectral loss is badly conditioned: that of ln|S| turns with the phase of
+ * nearly empty bins. Rounding nothing but the inputs to single precision moves it by 8e-5 here, and
+ * PyTorch's own in single precision is 1.16e-4 from its double one (s0 of vectors.txt),
+ * ours 1.22e-4. Over ten other inputs, exact in single precision, the median was 2.2e-4 for PyTorch
+ * and 1.4e-4 for ours, between 2e-5 and 3e-3 for both. So single precision is held to PyTorch's
+ * own, within the spread between two orders of summation. */
 static double tolerance(const char *name)
 {
-    return sizeof(tb_real) == sizeof(float) && strcmp(name, "spectral") == 0 ? 5e-4 : 1e-4;
+    const struct tb_tensor *theirs = find(name, "s0");
+    if (sizeof(tb_real) != sizeof(float) || !theirs)
+        return 1e-4;
+    return fmax(1e-4, 2 * apart(theirs->value, want(name, "d0")));
 }
 
 static void outputs_and_gradients_match(void **state)
