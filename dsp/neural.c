@@ -67,9 +67,12 @@ static void take_inputs(const struct tb_neural *n, const struct tb_neural_voice 
 {
     input[0] =
         tb_scale_pitch(n->pitch_scale, v->aim.f0_hz, n->pitch_mean_hz, n->pitch_deviation_hz);
-    input[1] = n->loudness == TB_NEURAL_VELOCITY
-                   ? tb_clampf(v->aim.loudness, 0.0F, 1.0F)
-                   : tb_scale_loudness(v->aim.loudness, n->floor_db, n->range_db);
+    if (n->loudness == TB_NEURAL_VELOCITY) {
+        input[1] = tb_clampf(v->aim.loudness, 0.0F, 1.0F);
+        return;
+    }
+    const float db = tb_map_loudness(&n->map, v->aim.loudness, v->aim.f0_hz);
+    input[1] = tb_scale_loudness(db, n->floor_db, n->range_db);
 }
 
 static void take_outputs(struct tb_neural *n, const struct tb_nn_run *run, unsigned at,

@@ -38,6 +38,7 @@ struct tb_neural_spec {
     float pitch_mean_hz, pitch_deviation_hz;
     enum tb_neural_loudness loudness;
     float floor_db, range_db;       /* of loudness */
+    struct tb_loudness_map map;     /* from what is asked to what the decoder is asked */
     struct tb_analysis_scale scale; /* how loudness is measured in a sound */
     float low_hz, high_hz;          /* pitch that it was trained on */
     float low_db, high_db;          /* loudness likewise */

@@ -27,6 +27,33 @@ float tb_scale_loudness(float loudness_db, float floor_db, float range_db)
     return db / range_db + 1.0f;
 }
 
+/* Where x stands among n crossings: the one before it, and how far on the way to the next. */
+static unsigned crossing(float x, unsigned n, float *share)
+{
+    const float last = (float)(n - 1);
+    const float held = x > 0 ? (x < last ? x : last) : 0;
+    const unsigned at = (unsigned)held;
+    *share = held - (float)at;
+    return at;
+}
+
+float tb_map_loudness(const struct tb_loudness_map *map, float loudness_db, float f0_hz)
+{
+    if (map->n_pitches == 0)
+        return loudness_db;
+    float up, along;
+    const float octave = f0_hz > 1.0f ? log2f(f0_hz) : 0;
+    const unsigned p = crossing((octave - map->low_octave) / map->octaves, map->n_pitches, &up);
+    const unsigned l =
+        crossing((loudness_db - map->floor_db) / map->step_db, map->n_levels, &along);
+    const unsigned p1 = p + 1 < map->n_pitches ? p + 1 : p;
+    const unsigned l1 = l + 1 < map->n_levels ? l + 1 : l;
+    const float *low = map->offset_db[p], *high = map->offset_db[p1];
+    const float here = low[l] + up * (high[l] - low[l]);
+    const float next = low[l1] + up * (high[l1] - low[l1]);
+    return loudness_db + here + along * (next - here);
+}
+
 float tb_a_weighting_db(float hz)
 {
     const float f2 = hz * hz;

@@ -20,6 +20,21 @@ TB_RT float tb_scale_pitch(enum tb_pitch_scale scale, float f0_hz, float mean_hz
 /* RT. dB / range + 1, dB held to floor..0 first; NaN counts as floor. */
 TB_RT float tb_scale_loudness(float loudness_db, float floor_db, float range_db);
 
+/* What a decoder has to be asked for to give a loudness: offsets in dB at the crossings of a grid,
+ * pitches evenly spaced in octaves, levels evenly in dB, straight in between and held outside. A
+ * model's metadata has them (models/FORMAT.md). */
+enum { TB_LOUDNESS_MAX_PITCHES = 16, TB_LOUDNESS_MAX_LEVELS = 17 };
+struct tb_loudness_map {
+    unsigned n_pitches, n_levels; /* 0: as asked; else n_levels >= 2 */
+    float low_octave;             /* log2 of the first pitch in Hz */
+    float octaves;                /* between two pitches, above 0 */
+    float floor_db, step_db;      /* first level; between two, above 0 */
+    float offset_db[TB_LOUDNESS_MAX_PITCHES][TB_LOUDNESS_MAX_LEVELS];
+};
+
+/* RT. Loudness to ask for, so that loudness_db comes out at f0_hz (0 or NaN: the lowest pitch). */
+TB_RT float tb_map_loudness(const struct tb_loudness_map *map, float loudness_db, float f0_hz);
+
 /* RT. A-weighting of IEC 61672 in dB, 0 at 1 kHz; -160 at 0 Hz. */
 TB_RT float tb_a_weighting_db(float hz);
 

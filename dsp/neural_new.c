@@ -51,6 +51,7 @@ static void take_spec(struct tb_neural *n, const struct tb_neural_spec *s, float
     n->loudness = s->loudness;
     n->floor_db = s->floor_db;
     n->range_db = s->range_db;
+    n->map = s->map;
     n->low_hz = s->low_hz;
     n->high_hz = s->high_hz;
     n->low_db = s->low_db;

@@ -63,6 +63,7 @@ struct tb_neural {
     float pitch_mean_hz, pitch_deviation_hz;
     enum tb_neural_loudness loudness;
     float floor_db, range_db, low_hz, high_hz, low_db, high_db;
+    struct tb_loudness_map map;
     struct tb_analysis_scale scale;
     enum tb_interpolation levels;
     unsigned n_harmonics, n_bands, n_tables, n_operators, n_heads, head[2], head_at[2];

@@ -34,6 +34,13 @@ struct tb_model_reals {
     double value[TB_MODEL_MAX_LIST];
 };
 
+/* rows of n_columns numbers; none: n_rows 0 */
+enum { TB_MODEL_MAX_ROWS = 16, TB_MODEL_MAX_COLUMNS = 17 };
+struct tb_model_grid {
+    unsigned n_rows, n_columns;
+    float value[TB_MODEL_MAX_ROWS][TB_MODEL_MAX_COLUMNS];
+};
+
 /* CHOICE fields hold the number of the name: the enumerators above; residuals are enum
  * tb_nn_residual. */
 struct tb_model_meta {
@@ -42,6 +49,7 @@ struct tb_model_meta {
 #define REAL(field, key, min, def, max, needed, help) double field;
 #define REALS(field, key, most, min, max, needed, help) struct tb_model_reals field;
 #define CHOICES(field, key, most, names, needed, help) struct tb_model_reals field;
+#define GRID(field, key, rows, columns, min, max, needed, help) struct tb_model_grid field;
 #define TEXT(field, key, bytes, needed, help) char field[(bytes) + 1];
 #include "models/model_meta.def"
 #undef CHOICE
@@ -49,6 +57,7 @@ struct tb_model_meta {
 #undef REAL
 #undef REALS
 #undef CHOICES
+#undef GRID
 #undef TEXT
 };
 
@@ -95,6 +104,11 @@ struct tb_model_tensor {
  * with meta or a tensor. What comes out passes tb_model_file_parse. */
 void *tb_model_file_encode(const struct tb_model_meta *meta, const struct tb_model_tensor *tensors,
                            size_t n, size_t *size, struct tb_error *err);
+
+/* The same file with other metadata, to be freed; keys that nobody here knows stay. NULL: no
+ * memory, or *err says what of it meta does not fit. */
+void *tb_model_file_with(const void *data, size_t size, const struct tb_model_meta *meta,
+                         size_t *out_size, struct tb_error *err);
 
 /* Bytes of one value; 0 for an unknown type. */
 size_t tb_model_dtype_bytes(enum tb_nn_dtype dtype);

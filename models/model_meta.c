@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum kind { KIND_CHOICE, KIND_INTEGER, KIND_REAL, KIND_REALS, KIND_CHOICES, KIND_TEXT };
+enum { MOST_TEXT = 4096 }; /* a whole grid of 7 digits with sign, exponent and comma */
+
+enum kind { KIND_CHOICE, KIND_INTEGER, KIND_REAL, KIND_REALS, KIND_CHOICES, KIND_GRID, KIND_TEXT };
 
 struct entry {
     enum kind kind;
@@ -14,24 +16,27 @@ struct entry {
     size_t offset;
     const char *names;
     double min, def, max;
-    unsigned most; /* values of a list, bytes of a text */
+    unsigned most; /* values of a list, columns of a grid, bytes of a text */
     bool needed;
+    unsigned rows; /* of a grid */
 };
 
 #define AT(field) offsetof(struct tb_model_meta, field)
 static const struct entry entries[] = {
 #define CHOICE(field, key, names, needed, help)                                                    \
-    {KIND_CHOICE, key, AT(field), names, 0, 0, 0, 0, needed},
+    {KIND_CHOICE, key, AT(field), names, 0, 0, 0, 0, needed, 0},
 #define INTEGER(field, key, min, def, max, needed, help)                                           \
-    {KIND_INTEGER, key, AT(field), NULL, min, def, max, 0, needed},
+    {KIND_INTEGER, key, AT(field), NULL, min, def, max, 0, needed, 0},
 #define REAL(field, key, min, def, max, needed, help)                                              \
-    {KIND_REAL, key, AT(field), NULL, min, def, max, 0, needed},
+    {KIND_REAL, key, AT(field), NULL, min, def, max, 0, needed, 0},
 #define REALS(field, key, most, min, max, needed, help)                                            \
-    {KIND_REALS, key, AT(field), NULL, min, 0, max, most, needed},
+    {KIND_REALS, key, AT(field), NULL, min, 0, max, most, needed, 0},
 #define CHOICES(field, key, most, names, needed, help)                                             \
-    {KIND_CHOICES, key, AT(field), names, 0, 0, 0, most, needed},
+    {KIND_CHOICES, key, AT(field), names, 0, 0, 0, most, needed, 0},
+#define GRID(field, key, rows, columns, min, max, needed, help)                                    \
+    {KIND_GRID, key, AT(field), NULL, min, 0, max, columns, needed, rows},
 #define TEXT(field, key, bytes, needed, help)                                                      \
-    {KIND_TEXT, key, AT(field), NULL, 0, 0, 0, bytes, needed},
+    {KIND_TEXT, key, AT(field), NULL, 0, 0, 0, bytes, needed, 0},
 #include "models/model_meta.def"
 };
 static const size_t n_entries = sizeof entries / sizeof *entries;
@@ -119,6 +124,48 @@ static enum tb_status read_list(const struct entry *e, const char *text,
     return TB_OK;
 }
 
+/* Numbers up to the end of one row. */
+static enum tb_status read_row(const struct entry *e, const char *text, size_t n,
+                               struct tb_model_grid *grid, struct tb_error *err)
+{
+    unsigned c = 0;
+    for (size_t at = 0; at <= n; c++) {
+        double value;
+        size_t length = 0;
+        while (at + length < n && text[at + length] != ',')
+            length++;
+        if (c == e->most)
+            return tb_fail(err, TB_EINVAL, "%s: more than %u columns", e->key, e->most);
+        enum tb_status status = read_value(e, text + at, length, &value, err);
+        if (status != TB_OK)
+            return status;
+        grid->value[grid->n_rows][c] = (float)value;
+        at += length + 1;
+    }
+    if (grid->n_rows > 0 && c != grid->n_columns)
+        return tb_fail(err, TB_EINVAL, "%s: %u columns in row %u, %u before", e->key, c,
+                       grid->n_rows, grid->n_columns);
+    grid->n_columns = c;
+    grid->n_rows++;
+    return TB_OK;
+}
+
+static enum tb_status read_grid(const struct entry *e, const char *text, struct tb_model_grid *grid,
+                                struct tb_error *err)
+{
+    enum tb_status status = TB_OK;
+    while (*text && status == TB_OK) {
+        const size_t n = strcspn(text, ";");
+        if (grid->n_rows == e->rows)
+            return tb_fail(err, TB_EINVAL, "%s: more than %u rows", e->key, e->rows);
+        status = read_row(e, text, n, grid, err);
+        text += n;
+        if (status == TB_OK && *text == ';' && *++text == '\0')
+            status = tb_fail(err, TB_EINVAL, "%s: a semicolon at the end", e->key);
+    }
+    return status;
+}
+
 static enum tb_status read_entry(struct tb_model_meta *meta, const struct entry *e,
                                  const json_t *string, struct tb_error *err)
 {
@@ -135,6 +182,8 @@ static enum tb_status read_entry(struct tb_model_meta *meta, const struct entry 
     case KIND_REALS:
     case KIND_CHOICES:
         return read_list(e, text, at(meta, e), err);
+    case KIND_GRID:
+        return read_grid(e, text, at(meta, e), err);
     case KIND_TEXT:
         if (n > e->most)
             return tb_fail(err, TB_EINVAL, "%s: %zu bytes, at most %u", e->key, n, e->most);
@@ -189,6 +238,19 @@ static void append_value(char *text, size_t size, const struct entry *e, double 
         (void)snprintf(text + used, size - used, "%.9g", value);
 }
 
+/* Numbers of seven digits, which is what its values have. */
+static void write_grid(const struct tb_model_grid *grid, char *text, size_t size)
+{
+    size_t used = 0;
+    for (unsigned r = 0; r < grid->n_rows; r++)
+        for (unsigned c = 0; c < grid->n_columns && used < size; c++)
+            used += (size_t)snprintf(text + used, size - used, "%s%.7g",
+                                     c > 0   ? ","
+                                     : r > 0 ? ";"
+                                             : "",
+                                     (double)grid->value[r][c]);
+}
+
 static void write_entry(const struct tb_model_meta *meta, const struct entry *e, char *text,
                         size_t size)
 {
@@ -213,6 +275,9 @@ static void write_entry(const struct tb_model_meta *meta, const struct entry *e,
                 (void)strncat(text, ",", size - strlen(text) - 1);
         }
         break;
+    case KIND_GRID:
+        write_grid(at_const(meta, e), text, size);
+        break;
     }
 }
 
@@ -222,7 +287,7 @@ json_t *tb_model_meta_write(const struct tb_model_meta *meta)
     tb_model_meta_init(&defaults);
     json_t *object = json_object();
     for (size_t i = 0; object && i < n_entries; i++) {
-        char text[640], usual[640];
+        char text[MOST_TEXT], usual[MOST_TEXT];
         write_entry(meta, &entries[i], text, sizeof text);
         write_entry(&defaults, &entries[i], usual, sizeof usual);
         if (!entries[i].needed && !strcmp(text, usual))
@@ -233,6 +298,16 @@ json_t *tb_model_meta_write(const struct tb_model_meta *meta)
         }
     }
     return object;
+}
+
+bool tb_model_meta_replace(json_t *metadata, const struct tb_model_meta *meta)
+{
+    json_t *known = tb_model_meta_write(meta);
+    for (size_t i = 0; i < n_entries; i++)
+        (void)json_object_del(metadata, entries[i].key);
+    const bool good = known && json_object_update(metadata, known) == 0;
+    json_decref(known);
+    return good;
 }
 
 enum tb_status tb_model_routing(const struct tb_model_meta *meta, uint8_t modulates[6],

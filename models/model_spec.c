@@ -19,6 +19,30 @@ static enum tb_status tcn_spec(const struct tb_model_meta *m, struct tb_nn_spec 
     return TB_OK;
 }
 
+/* Silence stays silence, and more loudness is never less of it. */
+static enum tb_status check_offsets(const struct tb_model_meta *m, struct tb_error *err)
+{
+    const struct tb_model_grid *g = &m->loudness_offsets;
+    if (g->n_rows == 0)
+        return TB_OK;
+    if (m->loudness_kind == TB_LOUDNESS_VELOCITY)
+        return tb_fail(err, TB_EINVAL, "loudness_offsets: loudness_kind is velocity");
+    if (g->n_columns < 2)
+        return tb_fail(err, TB_EINVAL, "loudness_offsets: %u columns, at least 2", g->n_columns);
+    const double step_db = m->loudness_range_db / (g->n_columns - 1);
+    for (unsigned r = 0; r < g->n_rows; r++) {
+        if (g->value[r][0] != 0)
+            return tb_fail(err, TB_EINVAL, "loudness_offsets: row %u begins with %g, not 0", r,
+                           (double)g->value[r][0]);
+        for (unsigned c = 1; c < g->n_columns; c++)
+            if ((double)(g->value[r][c] - g->value[r][c - 1]) < -step_db)
+                return tb_fail(err, TB_EINVAL,
+                               "loudness_offsets: row %u falls by more than %g dB at column %u", r,
+                               step_db, c);
+    }
+    return TB_OK;
+}
+
 /* What no single key can say. */
 static enum tb_status check_together(const struct tb_model_meta *m, struct tb_error *err)
 {
@@ -32,6 +56,9 @@ static enum tb_status check_together(const struct tb_model_meta *m, struct tb_er
         return tb_fail(err, TB_EINVAL, "pitch_low_hz: above pitch_high_hz");
     if (m->loudness_low_db > m->loudness_high_db)
         return tb_fail(err, TB_EINVAL, "loudness_low_db: above loudness_high_db");
+    const enum tb_status status = check_offsets(m, err);
+    if (status != TB_OK)
+        return status;
     const bool fm = m->family == TB_MODEL_DDX7 || m->family == TB_MODEL_FM_ENVELOPE;
     if (fm && m->fm_ratios.n != (unsigned)m->n_operators)
         return tb_fail(err, TB_EINVAL, "fm.ratios: %u values for %d operators", m->fm_ratios.n,
@@ -107,6 +134,37 @@ static char *dump_header(const struct tb_model_meta *meta, const struct tb_model
     return text;
 }
 
+/* Length, header and room for data_bytes behind it, at *data. Blanks after the header align the
+ * data to 8 bytes, as safetensors does. */
+static unsigned char *begin_file(const char *text, uint64_t data_bytes, unsigned char **data,
+                                 size_t *size)
+{
+    const size_t length = strlen(text), padded = (length + 7) / 8 * 8;
+    unsigned char *out =
+        data_bytes < SIZE_MAX - 8 - padded ? malloc(8 + padded + (size_t)data_bytes) : NULL;
+    if (!out)
+        return NULL;
+    for (int i = 0; i < 8; i++)
+        out[i] = (unsigned char)((uint64_t)padded >> 8 * i);
+    memcpy(out + 8, text, length);
+    memset(out + 8 + length, ' ', padded - length);
+    *data = out + 8 + padded;
+    *size = 8 + padded + (size_t)data_bytes;
+    return out;
+}
+
+/* out, or NULL with *err when it does not parse. */
+static void *parsed(unsigned char *out, size_t size, struct tb_error *err)
+{
+    struct tb_model_file *check = tb_model_file_parse(out, size, err);
+    if (!check) {
+        free(out);
+        return NULL;
+    }
+    tb_model_file_free(check);
+    return out;
+}
+
 void *tb_model_file_encode(const struct tb_model_meta *meta, const struct tb_model_tensor *tensors,
                            size_t n, size_t *size, struct tb_error *err)
 {
@@ -115,33 +173,39 @@ void *tb_model_file_encode(const struct tb_model_meta *meta, const struct tb_mod
     char *text = dump_header(meta, tensors, n, &data_bytes, err);
     if (!text)
         return NULL;
-    /* Blanks after the header align the data to 8 bytes, as safetensors does. */
-    const size_t length = strlen(text), padded = (length + 7) / 8 * 8;
-    unsigned char *out =
-        data_bytes < SIZE_MAX - 8 - padded ? malloc(8 + padded + (size_t)data_bytes) : NULL;
-    if (out) {
-        for (int i = 0; i < 8; i++)
-            out[i] = (unsigned char)((uint64_t)padded >> 8 * i);
-        memcpy(out + 8, text, length);
-        memset(out + 8 + length, ' ', padded - length);
-        unsigned char *to = out + 8 + padded;
-        for (size_t i = 0; i < n; i++) {
-            size_t bytes = tb_model_dtype_bytes(tensors[i].dtype);
-            for (unsigned k = 0; k < tensors[i].rank; k++)
-                bytes *= tensors[i].dim[k];
-            memcpy(to, tensors[i].data, bytes);
-            to += bytes;
-        }
-        *size = 8 + padded + (size_t)data_bytes;
+    unsigned char *to, *out = begin_file(text, data_bytes, &to, size);
+    for (size_t i = 0; out && i < n; i++) {
+        size_t bytes = tb_model_dtype_bytes(tensors[i].dtype);
+        for (unsigned k = 0; k < tensors[i].rank; k++)
+            bytes *= tensors[i].dim[k];
+        memcpy(to, tensors[i].data, bytes);
+        to += bytes;
     }
     free(text);
-    if (!out)
+    return out ? parsed(out, *size, err) : NULL;
+}
+
+void *tb_model_file_with(const void *data, size_t size, const struct tb_model_meta *meta,
+                         size_t *out_size, struct tb_error *err)
+{
+    struct tb_model_file *file = tb_model_file_parse(data, size, err);
+    if (!file)
         return NULL;
-    struct tb_model_file *check = tb_model_file_parse(out, *size, err);
-    if (!check) {
-        free(out);
-        return NULL;
-    }
-    tb_model_file_free(check);
-    return out;
+    tb_model_file_free(file);
+    (void)tb_fail(err, TB_ENOMEM, "out of memory");
+    const unsigned char *bytes = data;
+    uint64_t length = 0;
+    for (int i = 0; i < 8; i++)
+        length |= (uint64_t)bytes[i] << 8 * i;
+    json_t *header = json_loadb((const char *)bytes + 8, (size_t)length, 0, NULL);
+    char *text = header && tb_model_meta_replace(json_object_get(header, "__metadata__"), meta)
+                     ? json_dumps(header, JSON_COMPACT)
+                     : NULL;
+    json_decref(header);
+    const size_t left = size - 8 - (size_t)length;
+    unsigned char *to, *out = text ? begin_file(text, left, &to, out_size) : NULL;
+    if (out)
+        memcpy(to, bytes + 8 + length, left);
+    free(text);
+    return out ? parsed(out, *out_size, err) : NULL;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "models/neural_spec.h"
 
+#include "models/loudness_map.h"
+
 #include <math.h>
 
 static const enum tb_family families[] = {
@@ -101,6 +103,7 @@ void tb_neural_spec_of(const struct tb_model_file *file, struct tb_neural_spec *
         .n_impulse = file->n_impulse,
         .impulse_rate_hz = (float)m->reverb_rate,
     };
+    tb_loudness_map_of(m, &s->map);
     if (s->family == TB_FAMILY_DDX7 || s->family == TB_FAMILY_FM_ENVELOPE)
         fm_spec(file, s);
 }

@@ -148,9 +148,9 @@ static void add_frame(struct tb_follow_sums *s, const struct tb_asked *asked, si
     s->cents_sum += fmin(cents, 1200);
 }
 
-enum tb_status tb_measure_follow(const float *audio, const struct tb_asked *asked,
-                                 const struct tb_analysis_config *config,
-                                 struct tb_follow_sums *sums, struct tb_error *err)
+enum tb_status tb_measure_heard(const float *audio, const struct tb_asked *asked,
+                                const struct tb_analysis_config *config,
+                                const struct tb_heard *heard, struct tb_error *err)
 {
     enum { SKIP = 64 };
     struct tb_analysis *analysis = tb_analysis_new(config, err);
@@ -161,10 +161,29 @@ enum tb_status tb_measure_follow(const float *audio, const struct tb_asked *aske
         const float *in = audio + k * TB_ANALYSIS_HOP;
         const size_t made = tb_analysis_process(analysis, in, TB_ANALYSIS_HOP, frame, 2);
         if (made > 0 && k >= asked->ahead + SKIP)
-            add_frame(sums, asked, k - asked->ahead, &frame[0]);
+            heard->frame(heard->context, k - asked->ahead, &frame[0]);
     }
     tb_analysis_free(analysis);
     return TB_OK;
+}
+
+struct following {
+    struct tb_follow_sums *sums;
+    const struct tb_asked *asked;
+};
+
+static void follow_frame(void *context, size_t t, const struct tb_analysis_frame *heard)
+{
+    const struct following *f = context;
+    add_frame(f->sums, f->asked, t, heard);
+}
+
+enum tb_status tb_measure_follow(const float *audio, const struct tb_asked *asked,
+                                 const struct tb_analysis_config *config,
+                                 struct tb_follow_sums *sums, struct tb_error *err)
+{
+    struct following f = {sums, asked};
+    return tb_measure_heard(audio, asked, config, &(struct tb_heard){follow_frame, &f}, err);
 }
 
 void tb_measure_follow_end(const struct tb_follow_sums *s, struct tb_follow *follow)

@@ -59,8 +59,17 @@ struct tb_asked {
     float floor_db; /* of loudness */
 };
 
-/* Analyses audio[asked->n * 64] with the engine's own tracker and adds what it finds, but for the
- * first 64 frames, where the analysis has not heard enough. Pitch counts where the confidence asked
+/* Analyses audio[asked->n * 64] with the engine's own tracker and tells what is heard of each frame
+ * that was asked for, but for the first 64, where it has not heard enough. */
+struct tb_heard {
+    void (*frame)(void *context, size_t t, const struct tb_analysis_frame *heard);
+    void *context;
+};
+enum tb_status tb_measure_heard(const float *audio, const struct tb_asked *asked,
+                                const struct tb_analysis_config *config,
+                                const struct tb_heard *heard, struct tb_error *err);
+
+/* Adds what is heard of audio[asked->n * 64], as above. Pitch counts where the confidence asked
  * for is 0.85 or more and the loudness 20 dB above its floor; loudness from 10 dB above it. */
 enum tb_status tb_measure_follow(const float *audio, const struct tb_asked *asked,
                                  const struct tb_analysis_config *config,

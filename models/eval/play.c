@@ -7,6 +7,7 @@
 #include "dsp/reverb_learned.h"
 #include "dsp/wavetable.h"
 #include "models/eval/play_priv.h"
+#include "models/loudness_map.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ struct tb_player {
     struct tb_nn_run *run;
     const struct tb_synth_kernels *kernels;
     struct tb_level_curve curve, noise_curve;
+    struct tb_loudness_map map;
     size_t hop, n_controls;
     float rate_hz;
     uint32_t seed;
@@ -117,6 +119,8 @@ struct tb_player *tb_player_new(const struct tb_model_file *file,
         p->level_kind =
             options->held ? TB_INTERPOLATE_NEAREST : (enum tb_interpolation)m->interpolation_level;
         set_curves(p);
+        if (!options->uncorrected)
+            tb_loudness_map_of(m, &p->map);
     }
     if (!p || !new_decoder(p, file, options, err) || !new_synth(p, file, options->dry)) {
         tb_player_free(p);
@@ -150,13 +154,18 @@ size_t tb_player_controls(const struct tb_player *player)
     return player->n_controls;
 }
 
+void tb_player_map(struct tb_player *player, const struct tb_loudness_map *map)
+{
+    player->map = *map;
+}
+
 static void scale_inputs(const struct tb_player *p, const struct tb_curve *c, size_t t, float in[2])
 {
     const struct tb_model_meta *m = &p->meta;
     in[0] = tb_scale_pitch((enum tb_pitch_scale)m->pitch_scaling, c->f0_hz[t], (float)m->pitch_mean,
                            (float)m->pitch_deviation);
-    in[1] = tb_scale_loudness(c->loudness_db[t], (float)m->loudness_floor_db,
-                              (float)m->loudness_range_db);
+    in[1] = tb_scale_loudness(tb_map_loudness(&p->map, c->loudness_db[t], c->f0_hz[t]),
+                              (float)m->loudness_floor_db, (float)m->loudness_range_db);
 }
 
 /* The raw outputs of every frame, heads side by side: [n][n_controls] and PAD behind. */

@@ -2,6 +2,7 @@
 #ifndef TB_MODELS_EVAL_PLAY_H
 #define TB_MODELS_EVAL_PLAY_H
 
+#include "dsp/neural_controls.h"
 #include "models/model_file.h"
 
 /* A model under control curves, offline: the decoder and the synthesisers that the engine plays,
@@ -14,6 +15,7 @@ struct tb_play_options {
     uint32_t seed;      /* of the noise */
     bool dry;           /* leave the learned reverb out */
     bool held;          /* levels stand for a frame, whatever the model says, as published */
+    bool uncorrected;   /* without the loudness offsets of the model */
     bool cut_noise; /* the first half of the noise filter only, as published: without its peak */
 };
 
@@ -34,6 +36,9 @@ void tb_player_free(struct tb_player *player); /* NULL is allowed */
 
 size_t tb_player_hop(const struct tb_player *player);      /* samples a frame */
 size_t tb_player_controls(const struct tb_player *player); /* values a frame of tb_player_decode */
+
+/* Other loudness offsets than the model's from now on. */
+void tb_player_map(struct tb_player *player, const struct tb_loudness_map *map);
 
 /* Levels that the decoder asks for, [n][controls]: behind exp_sigmoid or, for ddx7, in turns of
  * modulation. State starts at zero. False without memory. */

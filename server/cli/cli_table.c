@@ -275,6 +275,7 @@ static const struct tb_option train[] = {
     TEXT("name", "NAME", "of the model; the data set's"),
     TEXT("instrument", "NAME", "what it imitates, \"flute\""),
     WORD("storage", "f16|f32", "of the model's matrices; f16"),
+    FLAG("uncorrected", "leave the loudness that comes out as the network learned it"),
     FLAG("presets", "only list the published sizes"),
     END,
 };
@@ -322,6 +323,8 @@ static const struct tb_option eval[] = {
     NUMBER("clips", "N", WHOLE, 1, 10000, "at most so many, evenly spread; 32"),
     FILE_("html", 0, "write a page with spectrograms and players, too"),
     FLAG("dry", "leave the learned reverb out"),
+    FLAG("calibrate", "first measure MODEL's loudness on the training split and correct it there"),
+    FLAG("uncorrected", "without the loudness offsets of the model"),
     FLAG("held", "levels stand for a frame, as published, instead of moving to the next"),
     FLAG("cut-noise", "cut the noise filter in half, as published"),
     END,

@@ -56,6 +56,18 @@ static json_t *list_of(const struct tb_model_reals *list, const char *names)
     return json;
 }
 
+static json_t *grid_of(const struct tb_model_grid *grid)
+{
+    json_t *rows = json_array();
+    for (unsigned r = 0; r < grid->n_rows && rows; r++) {
+        json_t *row = json_array();
+        for (unsigned c = 0; c < grid->n_columns && row; c++)
+            (void)json_array_append_new(row, json_real((double)grid->value[r][c]));
+        (void)json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
 /* One expansion of the table; its lines are the members: NOLINTNEXTLINE(readability-function-size)
  */
 json_t *tb_model_meta_to_json(const struct tb_model_meta *meta)
@@ -68,6 +80,7 @@ json_t *tb_model_meta_to_json(const struct tb_model_meta *meta)
 #define REAL(field, key, min, def, max, needed, help) PUT(key, json_real(meta->field));
 #define REALS(field, key, most, min, max, needed, help) PUT(key, list_of(&meta->field, NULL));
 #define CHOICES(field, key, most, names, needed, help) PUT(key, list_of(&meta->field, names));
+#define GRID(field, key, rows, columns, min, max, needed, help) PUT(key, grid_of(&meta->field));
 #define TEXT(field, key, bytes, needed, help) PUT(key, json_string(meta->field));
 #include "models/model_meta.def"
 #undef CHOICE
@@ -75,6 +88,7 @@ json_t *tb_model_meta_to_json(const struct tb_model_meta *meta)
 #undef REAL
 #undef REALS
 #undef CHOICES
+#undef GRID
 #undef TEXT
 #undef PUT
     if (!failed)

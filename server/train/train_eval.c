@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/train/train_eval.h"
 
+#include "models/eval/calibrate.h"
 #include "models/train/file.h"
 #include "server/train/train_entry.h"
 
@@ -143,6 +144,25 @@ static enum tb_status write_page(const char *path, const struct tb_eval_page *pa
     return status;
 }
 
+/* Corrects the file and opens it again. */
+static enum tb_status calibrated(const char *path, const struct tb_dataset *data,
+                                 struct tb_model *model, struct tb_error *err)
+{
+    struct tb_calibrate_report report;
+    const struct tb_calibrate_options options = {
+        .data = data, .clips = TB_CALIBRATE_CLIPS, .rounds = TB_CALIBRATE_ROUNDS};
+    enum tb_status status = check_units(&model->file->meta, tb_dataset_info(data), err);
+    if (status == TB_OK)
+        status = tb_calibrate_file(path, &options, &report, err);
+    if (status != TB_OK)
+        return status;
+    (void)fprintf(stderr, "loudness error on %zu training clips: %.2f dB, corrected %.2f%s\n",
+                  report.n_clips, report.before_db, report.after_db,
+                  report.worth ? "" : "; left as it was");
+    tb_model_close(model);
+    return tb_model_open(path, model, err) ? TB_OK : err->status;
+}
+
 static enum tb_status eval_model(const struct tb_args *args, struct tb_eval_source *source,
                                  const struct tb_play_options *options, struct tb_error *err)
 {
@@ -151,8 +171,13 @@ static enum tb_status eval_model(const struct tb_args *args, struct tb_eval_sour
     struct tb_model model;
     if (!tb_model_open(args->operands[0], &model, err))
         return err->status;
-    source->meta = &model.file->meta;
-    enum tb_status status = tb_eval_all(model.file, options, source, &result, err);
+    enum tb_status status = TB_OK;
+    if (tb_args_has(args, "calibrate"))
+        status = calibrated(args->operands[0], source->dataset, &model, err);
+    if (status == TB_OK) {
+        source->meta = &model.file->meta;
+        status = tb_eval_all(model.file, options, source, &result, err);
+    }
     const struct tb_eval_page page = {args->operands[0], source->name, model.file, &result};
     if (status == TB_OK && html)
         status = write_page(html, &page, options, source, err);
@@ -216,11 +241,14 @@ enum tb_status tb_train_eval(const struct tb_args *args, struct tb_error *err)
     const struct tb_play_options options = {.cpu = TB_NN_CPU_BEST,
                                             .seed = 1,
                                             .dry = tb_args_has(args, "dry"),
+                                            .uncorrected = tb_args_has(args, "uncorrected"),
                                             .held = tb_args_has(args, "held"),
                                             .cut_noise = tb_args_has(args, "cut-noise")};
     const bool table = tb_args_has(args, "table");
     if (table == (args->n_operands == 1))
         return tb_fail(err, TB_EINVAL, "MODEL or --table: one of them is needed");
+    if (tb_args_has(args, "calibrate") && (table || !tb_args_has(args, "data")))
+        return tb_fail(err, TB_EINVAL, "--calibrate: needs MODEL and --data");
     if (!tb_args_has(args, "data") && (table || !tb_args_has(args, "against")))
         return tb_fail(err, TB_EINVAL, "--data%s: needed", table ? "" : " or --against");
     struct tb_eval_source *source = calloc(1, sizeof *source);

@@ -170,7 +170,7 @@ static enum tb_status lock(struct train_job *job, const struct tb_config *config
         [TB_TRAIN_PREPARE] = {{recordings, NULL}, prepared},
         [TB_TRAIN_TRAIN] = {{prepared, NULL}, work},
         [TB_TRAIN_CLIP] = {{prepared, r->run[0] ? work : NULL}, NULL},
-        [TB_TRAIN_KEEP] = {{work, NULL}, NULL},
+        [TB_TRAIN_KEEP] = {{work, r->set[0] ? prepared : NULL}, NULL},
     };
     bool set = r->task != TB_TRAIN_KEEP;
     bool run = r->task == TB_TRAIN_TRAIN || r->task == TB_TRAIN_KEEP;

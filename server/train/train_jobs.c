@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/train/train_entry.h"
 
+#include "models/eval/calibrate.h"
 #include "models/eval/play.h"
 #include "models/train/data/build.h"
 #include "models/train/file.h"
@@ -329,6 +330,32 @@ static void rename_in(const json_t *spec, const char *key, char *to, size_t size
         (void)snprintf(to, size, "%s", text_in(spec, key));
 }
 
+/* Of a training that was stopped: one that ended has done so itself, and at more length. A model
+ * is whole without it. */
+static void correct_loudness(const struct tb_train_job *job, void **data, size_t *size)
+{
+    enum { CLIPS = 12, ROUNDS = 3 };
+    struct tb_error err;
+    struct tb_calibrate_report report = {0};
+    struct tb_model_meta meta;
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/work/prepared", job->set);
+    struct tb_dataset *dataset = tb_dataset_open(path, &err);
+    struct tb_model_file *file = dataset ? tb_model_file_parse(*data, *size, &err) : NULL;
+    const struct tb_calibrate_options options = {dataset, CLIPS, ROUNDS, job->stop};
+    if (file && tb_calibrate(file, &options, &meta, &report, &err) == TB_OK && report.worth) {
+        size_t new_size;
+        void *corrected = tb_model_file_with(*data, *size, &meta, &new_size, &err);
+        if (corrected) {
+            free(*data);
+            *data = corrected;
+            *size = new_size;
+        }
+    }
+    tb_model_file_free(file);
+    tb_dataset_free(dataset);
+}
+
 static enum tb_status keep(const struct tb_train_job *job, struct tb_error *err)
 {
     char path[PATH_MAX];
@@ -347,6 +374,8 @@ static enum tb_status keep(const struct tb_train_job *job, struct tb_error *err)
     rename_in(job->spec, "credit", meta.credit, sizeof meta.credit);
     void *data = tb_network_encode(network, &meta, TB_NN_F16, &size, err);
     tb_network_free(network);
+    if (data && job->set[0] && meta.loudness_offsets.n_rows == 0)
+        correct_loudness(job, &data, &size);
     enum tb_status status = data ? write_all(job->result, data, size, err) : err->status;
     free(data);
     return status;

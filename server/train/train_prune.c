@@ -82,6 +82,7 @@ static enum tb_status save(const struct tb_args *args, const struct tb_network *
     const size_t told = strlen(p->meta.training);
     p->meta.uuid[0] = '\0';
     p->meta.size = 0;
+    p->meta.loudness_offsets = (struct tb_model_grid){0}; /* they were those of the whole network */
     (void)snprintf(p->meta.training + told, sizeof p->meta.training - told,
                    "; pruned from width %zu, then %llu steps", p->width_before,
                    (unsigned long long)p->steps);

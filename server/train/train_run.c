@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/train/train_entry.h"
 
+#include "models/eval/calibrate.h"
 #include "server/train/train_model.h"
 #include "server/train/train_ranks.h"
 #include "server/train/train_session.h"
@@ -327,6 +328,23 @@ static enum tb_status set_up(struct session *s, struct tb_error *err)
 }
 
 /* ---- and at the end */
+
+/* A model is whole without it, so that what goes wrong here is only told. */
+static void correct_loudness(const struct session *s, const char *path)
+{
+    struct tb_error err;
+    struct tb_calibrate_report r;
+    const struct tb_calibrate_options options = {.data = s->dataset,
+                                                 .clips = TB_CALIBRATE_CLIPS,
+                                                 .rounds = TB_CALIBRATE_ROUNDS,
+                                                 .stop =
+                                                     s->setup->tell ? s->setup->stop : &stop_asked};
+    if (tb_calibrate_file(path, &options, &r, &err) != TB_OK)
+        notice(s, "loudness: %s; the model is left uncorrected", err.text);
+    else if (r.worth)
+        notice(s, "loudness error %.2f dB, corrected %.2f dB", r.before_db, r.after_db);
+}
+
 static enum tb_status finish(struct session *s, enum tb_trainer_end end, struct tb_error *err)
 {
     char path[PATH_MAX];
@@ -341,6 +359,8 @@ static enum tb_status finish(struct session *s, enum tb_trainer_end end, struct 
         better(s, tb_trainer_best(s->trainer));
     if (s->fault.status != TB_OK)
         return tb_fail(err, s->fault.status, "%s", s->fault.text);
+    if (end != TB_TRAIN_STOPPED && !tb_args_has(s->args, "uncorrected"))
+        correct_loudness(s, path);
     if (s->json || s->setup->tell) {
         json_t *line = json_pack("{s:s,s:s,s:I,s:I,s:o,s:o}", "end", tb_trainer_end_text(end),
                                  "model", path, "step", (json_int_t)tb_trainer_steps(s->trainer),

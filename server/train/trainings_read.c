@@ -166,6 +166,10 @@ enum tb_status tb_training_model(struct tb_trainings *t, const char *uuid, const
     json_t *about = tb_training_json(t, uuid, false, err);
     if (!about)
         return err->status;
+    json_t *clips = clips_of(t, about);
+    if (json_array_size(clips) > 0) /* its data set is still there, to correct loudness on */
+        (void)snprintf(request.set, sizeof request.set, "%s", tb_training_text(about, "dataset"));
+    json_decref(clips);
     json_decref(about);
     (void)snprintf(request.run, sizeof request.run, "%s", uuid);
     return run(t, &request, members, fd, err);

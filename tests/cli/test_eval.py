@@ -208,11 +208,30 @@ class TestEval(Folder):
         other = write_model(self.path("other"), loudness_reference_db="0")
         self.call("eval", other, "--data", data, status=USAGE)
         self.assertIn("loudness_reference_db", self.error)
+        self.call("eval", other, "--data", data, "--calibrate", status=USAGE)
+        self.calibrated(data)
         with open(os.path.join(data, "audio.f32"), "r+b") as f:
             f.truncate(100)
         self.call("eval", self.model, "--data", data, status=DAMAGED)
 
+    def calibrated(self, data):
+        """A model that is bent where it is heard, after a correction that is far off."""
+        bad = ";".join("0," + ",".join(["15"] * 16) for _ in range(3))
+        model = write_model(self.path("bent"), loudness_offsets=bad)
+        bent = self.call_json("eval", model, "--data", data)
+        plain = self.call_json("eval", model, "--data", data, "--uncorrected")
+        self.assertNotEqual(bent["loss"], plain["loss"])
+        better = self.call_json("eval", model, "--data", data, "--calibrate")
+        self.assertRegex(self.error, r"loudness error on \d+ training clips: [\d.]+ dB")
+        self.assertNotEqual(better["loss"], bent["loss"])
+        again = self.call_json("eval", model, "--data", data)
+        self.assertEqual(again["loss"], better["loss"])
+        with open(model, "rb") as f:
+            self.assertNotIn(bad.encode(), f.read())
+
     def test_bounds_are_named(self):
+        self.call("eval", self.model, "--against", self.model, "--calibrate", status=USAGE)
+        self.assertIn("--calibrate", self.error)
         self.call("eval", self.model, status=USAGE)
         self.assertIn("--data", self.error)
         self.call("eval", status=USAGE)

@@ -73,6 +73,27 @@ static void scalings(void **state)
     assert_true(tb_scale_loudness(5, -80, 80) == 1);
 }
 
+/* Offsets at two pitches, an octave apart, and three levels; straight between, held outside. */
+static void loudness_offsets(void **state)
+{
+    (void)state;
+    static const struct tb_loudness_map none = {0},
+                                        map = {2, 3, 8, 1, -80, 40, {{0, 4, -2}, {0, 8, 2}}};
+    static const struct {
+        float hz, asked, given;
+    } cases[] = {{256, -40, -36}, {512, -40, -32}, {362.0387f, -40, -34}, {256, -60, -58},
+                 {512, -20, -15}, {256, 0, -2},    {100, 5, 3},           {4000, -40, -32},
+                 {256, -80, -80}, {512, -90, -90}, {0, -40, -36},         {NAN, -40, -36}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const float given = tb_map_loudness(&map, cases[i].asked, cases[i].hz);
+        if (!(fabsf(given - cases[i].given) < 1e-4f))
+            fail_msg("%g Hz, %g dB: %g, not %g", (double)cases[i].hz, (double)cases[i].asked,
+                     (double)given, (double)cases[i].given);
+        assert_true(tb_map_loudness(&none, cases[i].asked, cases[i].hz) == cases[i].asked);
+    }
+    assert_true(tb_scale_loudness(tb_map_loudness(&map, NAN, 256), -80, 80) == 0);
+}
+
 /* Section 6: frames 0, 1, .5, hop 4. */
 static void interpolation(void **state)
 {
@@ -453,6 +474,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exp_sigmoid),
         cmocka_unit_test(scalings),
+        cmocka_unit_test(loudness_offsets),
         cmocka_unit_test(interpolation),
         cmocka_unit_test(harmonic_bank),
         cmocka_unit_test(harmonic_levels),

@@ -276,6 +276,56 @@ static void engine_is_forward(void **state)
     tb_tape_free(tape);
 }
 
+/* A file with offsets plays as one without them plays what they make of loudness: here a tenth more
+ * for every dB above the floor. */
+static void offsets_are_applied(void **state)
+{
+    (void)state;
+    static float mapped_db[FRAMES], hz[FRAMES], mapped[SAMPLES];
+    static const struct tb_model_grid tenth = {2, 3, {{0, 4, 8}, {0, 4, 8}}};
+    for (size_t t = 0; t < FRAMES; t++) {
+        mapped_db[t] = loudness_db[t] + 0.1F * (loudness_db[t] + 80);
+        hz[t] = 210;
+    }
+    for (size_t i = 0; i < 3; i++) { /* a model of every family */
+        struct tb_error err = {0};
+        void *data;
+        size_t size;
+        struct tb_network *n = engine_network(&subjects[i], 40);
+        struct tb_model_file *plain = written(n, TB_NN_F32, &data);
+        struct tb_model_meta meta = plain->meta;
+        meta.loudness_offsets = tenth;
+        void *with = NULL, *first = tb_network_encode(n, &plain->meta, TB_NN_F32, &size, &err);
+        with = tb_model_file_with(first, size, &meta, &size, &err);
+        struct tb_model_file *file = with ? tb_model_file_parse(with, size, &err) : NULL;
+        if (!file)
+            fail_msg("%s", err.text);
+        stream_engine(plain, &(struct stream_curve){hz, mapped_db, FRAMES}, mapped);
+        stream_engine(file, &(struct stream_curve){hz, loudness_db, FRAMES}, streamed);
+        const double engine = difference(mapped, SAMPLES);
+        const struct tb_play_options options = {.cpu = TB_NN_CPU_BEST, .seed = 1};
+        struct tb_player *players[2] = {tb_player_new(plain, &options, &err),
+                                        tb_player_new(file, &options, &err)};
+        assert_true(players[0] && players[1]);
+        assert_true(
+            tb_player_render(players[0], &(struct tb_curve){hz, mapped_db, FRAMES}, mapped));
+        assert_true(
+            tb_player_render(players[1], &(struct tb_curve){hz, loudness_db, FRAMES}, streamed));
+        const double player = difference(mapped, SAMPLES);
+        print_message("%-24s offsets: engine %.2g, player %.2g\n", subjects[i].name, engine,
+                      player);
+        assert_true(engine <= 1e-4 && player <= 1e-4);
+        tb_player_free(players[0]);
+        tb_player_free(players[1]);
+        tb_model_file_free(file);
+        tb_model_file_free(plain);
+        free(with);
+        free(first);
+        free(data);
+        tb_network_free(n);
+    }
+}
+
 /* Written, read and written again: the same file, but for rounding of |v| and atanh. */
 static void networks_return(void **state)
 {
@@ -334,9 +384,8 @@ static void routings_are_spelt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(streaming_is_forward),
-        cmocka_unit_test(engine_is_forward),
-        cmocka_unit_test(networks_return),
+        cmocka_unit_test(streaming_is_forward), cmocka_unit_test(engine_is_forward),
+        cmocka_unit_test(offsets_are_applied),  cmocka_unit_test(networks_return),
         cmocka_unit_test(routings_are_spelt),
     };
     return cmocka_run_group_tests(tests, curves, NULL);

@@ -33,6 +33,8 @@ static void describe(struct tb_model_meta *m, enum tb_model_family family)
     m->table_size = 16;
     m->pitch_low_hz = 196.5;
     m->fm_ratios = (struct tb_model_reals){6, {1, 1, 1, 1, 3, 14}};
+    if (family != TB_MODEL_WAVETABLE)
+        m->loudness_offsets = (struct tb_model_grid){2, 3, {{0, 1.3f, -2.5f}, {0, 0, 12.7f}}};
     if (family == TB_MODEL_DDX7) {
         m->dilations = (struct tb_model_reals){2, {1, 2}};
         m->residuals = (struct tb_model_reals){2, {TB_NN_RES_CONV, TB_NN_RES_CONV}};
@@ -213,6 +215,42 @@ static unsigned char *replace(const unsigned char *data, size_t size, const char
     return out;
 }
 
+/* The same weights under other words, those that nobody here knows among them. */
+static void metadata_is_replaced(void **state)
+{
+    (void)state;
+    struct tb_model_meta m;
+    describe(&m, TB_MODEL_HPN);
+    size_t size, longer, again_size;
+    struct tb_error err = {0};
+    unsigned char *data = encode(&m, &size);
+    unsigned char *strange = replace(
+        data, size, (const char *const[]){"\"family\"", "\"theirs\":\"x\",\"family\""}, &longer);
+    memset(m.name, 0, sizeof m.name);
+    (void)snprintf(m.name, sizeof m.name, "Other");
+    m.loudness_offsets = (struct tb_model_grid){0};
+    unsigned char *again = tb_model_file_with(strange, longer, &m, &again_size, &err);
+    assert_non_null(again);
+    assert_non_null(memmem(again, again_size, "\"theirs\":\"x\"", 12));
+    assert_null(memmem(again, again_size, "loudness_offsets", 16));
+    struct tb_model_file *f = tb_model_file_parse(again, again_size, &err);
+    struct tb_model_file *before = tb_model_file_parse(data, size, &err);
+    assert_true(f && before);
+    assert_memory_equal(&f->meta, &m, sizeof m);
+    assert_int_equal(f->n_params, before->n_params);
+    assert_memory_equal(f->tensors[0].data, before->tensors[0].data, 16);
+    m.width = 5;
+    assert_null(tb_model_file_with(strange, longer, &m, &again_size, &err));
+    assert_non_null(strstr(err.text, "in_mlps.0.0.weight"));
+    assert_null(tb_model_file_with(strange, 20, &m, &again_size, &err));
+    tb_model_file_free(before);
+    tb_model_file_free(f);
+    free(again);
+    free(strange);
+    free(data);
+}
+
+#define OFFSETS "0,1.3,-2.5;0,0,12.7"
 static const struct {
     const char *edit[2];
     const char *told; /* must be in the error */
@@ -258,6 +296,19 @@ static const struct {
     {{"__metadata__", "__metadatx__"}, "dtype"},
     {{"{\"__metadata__\"", "[\"__metadata__\""}, "header"},
     {{"\"hpn\"", "\"ddx7\""}, "dilations"},
+    {{OFFSETS, "0,1.3,-2.5;0,0"}, "loudness_offsets: 2 columns in row 1, 3 before"},
+    {{OFFSETS, "0;0"}, "1 columns, at least 2"},
+    {{OFFSETS, "0,1;0,2;"}, "a semicolon at the end"},
+    {{OFFSETS, "0,1;;0,2"}, "\"\" is not a number"},
+    {{OFFSETS, "0,1,;0,2,3"}, "\"\" is not a number"},
+    {{OFFSETS, "0,1;0,nan"}, "\"nan\" is not a number"},
+    {{OFFSETS, "0,1;0,40.5"}, "40.5 is outside -40..40"},
+    {{OFFSETS, "0,1;0.5,1"}, "row 1 begins with 0.5, not 0"},
+    {{OFFSETS, "0,1,2;0,20,-21"}, "row 1 falls by more than 40 dB at column 2"},
+    {{OFFSETS, "0,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1"}, "more than 17 columns"},
+    {{OFFSETS, "0,1;0,1;0,1;0,1;0,1;0,1;0,1;0,1;0,1;0,1;0,1;0,1;0,1;0,1;0,1;0,1;0,1"},
+     "more than 16 rows"},
+    {{"\"name\":\"", "\"loudness_kind\":\"velocity\",\"name\":\""}, "loudness_kind is velocity"},
 };
 
 static void header_edits_are_refused(void **state)
@@ -497,6 +548,7 @@ static void the_page_has_every_key(void **state)
 #define REAL(field, key, min, def, max, needed, help) key,
 #define REALS(field, key, most, min, max, needed, help) key,
 #define CHOICES(field, key, most, names, needed, help) key,
+#define GRID(field, key, rows, columns, min, max, needed, help) key,
 #define TEXT(field, key, bytes, needed, help) key,
 #include "models/model_meta.def"
     };
@@ -513,6 +565,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_family_returns),
         cmocka_unit_test(decaying_noise_is_kept),
+        cmocka_unit_test(metadata_is_replaced),
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(every_byte_may_flip),
         cmocka_unit_test(header_edits_are_refused),
