@@ -186,7 +186,32 @@ test('stops in the middle and goes on', async () => {
     await remove(uuid);
 });
 
-for (const role of ['job', 'web', 'all'])
+test('of two that start at once, one does', async () => {
+    const both = await Promise.all([start({ minutes: 30 }), start({ minutes: 30 })]);
+    assert.deepEqual(both.map((answer) => answer.status).sort(), [202, 409]);
+    const { uuid } = both.find((answer) => answer.status === 202).json;
+    const running = (await d.api('GET', '/trainings')).json.items.filter((t) => !over(t));
+    assert.deepEqual(
+        running.map((t) => t.uuid),
+        [uuid],
+    );
+    await stop(uuid);
+    await remove(uuid);
+});
+
+const alive = (pid) => existsSync(`/proc/${pid}`);
+
+// kill -9 of the role that owns the sound and has started the others: they do not outlive it.
+async function killAudio() {
+    const others = [d.webPid(), trainPid()];
+    assert.ok(others.every((pid) => pid > 0 && alive(pid)), String(others));
+    await d.stop('SIGKILL');
+    for (let i = 0; i < 300 && others.some(alive); i++) await sleep(100);
+    assert.ok(!others.some(alive), 'they outlived the audio role');
+    await d.start();
+}
+
+for (const role of ['job', 'web', 'audio', 'all'])
     test(`kill -9 of ${role}: interrupted, and it goes on`, async () => {
         const uuid = await begin();
         await until(d, uuid, (t) => t.step > 5);
@@ -195,6 +220,7 @@ for (const role of ['job', 'web', 'all'])
         const saved = await until(d, uuid, (t) => t.phase === 'training' && t.step > 0);
         if (role === 'job') process.kill(trainPid(), 'SIGKILL');
         if (role === 'web') await d.killWeb();
+        if (role === 'audio') await killAudio();
         if (role === 'all') {
             await d.kill();
             await d.start();
@@ -255,6 +281,43 @@ test('a damaged checkpoint: the one before it, or it says so', async () => {
     assert.doesNotMatch(failed.detail, /--fresh/);
     assert.equal((await d.api('POST', `/trainings/${uuid}/keep`, {})).status, 201, 'the best is');
     await d.api('DELETE', `/models/${uuid}`);
+    await remove(uuid);
+});
+
+function crc32(data) {
+    let sum = ~0;
+    for (const byte of data) {
+        sum ^= byte;
+        for (let i = 0; i < 8; i++) sum = (sum >>> 1) ^ (sum & 1 ? 0xedb88320 : 0);
+    }
+    return ~sum >>> 0;
+}
+
+// A sound checkpoint of weights that have left the rails (models/train/checkpoint.c).
+function derail(path) {
+    const data = readFileSync(path);
+    const head = data.readUInt32LE(12);
+    for (let i = 0; i < 64; i++) data.writeFloatLE(NaN, head + 4 * i);
+    data.writeUInt32LE(crc32(data.subarray(0, -4)), data.length - 4);
+    writeFileSync(path, data);
+}
+
+test('a loss that diverges ends it, and the best is kept', async () => {
+    const uuid = await begin();
+    await until(d, uuid, (t) => t.best !== null && t.best_step > 0);
+    const before = await stop(uuid);
+    derail(work(uuid, 'checkpoint'));
+    await resume(uuid);
+    const failed = await until(d, uuid, over);
+    assert.equal(failed.state, 'failed');
+    assert.match(failed.detail, /diverged, the best is kept/);
+    assert.equal(failed.best_step, before.best_step);
+    const kept = await d.api('POST', `/trainings/${uuid}/keep`, {});
+    assert.equal(kept.status, 201, JSON.stringify(kept.json));
+    const clip = (await d.api('GET', `/trainings/${uuid}`)).json.clips[0].index;
+    const heard = (await d.api('GET', `/trainings/${uuid}/clips/${clip}?of=model`)).data;
+    assert.ok(peak(heard) > 0.001, 'the best sounds');
+    await d.api('DELETE', `/models/${uuid}?force=true`);
     await remove(uuid);
 });
 
