@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "models/nn/nn_priv.h"
-#include "models/nn/vector.h"
+#include "models/nn/kernels_priv.h"
 
 /* Compiled once per processor variant. A tile is some voices times some vectors of one panel, held
  * in registers while the inputs go by: one voice takes a whole panel, a batch takes slices. */
@@ -148,11 +147,8 @@ TB_INLINE void tile_float(const struct tb_nn_job *job, const struct panel *p, st
     for (unsigned s = 0; s < t.vectors; s++) {
         TB_UNROLL
         for (unsigned v = 0; v < t.n; v++) {
-            tb_vf sum = acc[s * t.n + v];
-            TB_UNROLL
-            for (unsigned c = 1; c < t.chains; c++)
-                sum += acc[(c * t.vectors + s) * t.n + v];
-            finish(&tail, v, s * TB_VLANES, sum);
+            finish(&tail, v, s * TB_VLANES,
+                   tb_nn_chain_sum(acc + s * t.n + v, t.vectors * t.n, t.chains));
         }
     }
 }
@@ -429,144 +425,6 @@ static void quantise(const struct tb_nn_job *job)
     }
 }
 
-/* Mean and 1 / deviation of x[n] in one pass; shifted by x[0], so that a large mean costs nothing.
- */
-TB_INLINE void moments(const float *x, unsigned n, float epsilon, float *mean, float *scale)
-{
-    const float shift = x[0];
-    tb_vf sum = {0}, squares = {0};
-    unsigned i = 0;
-    for (; i + TB_VLANES <= n; i += TB_VLANES) {
-        const tb_vf d = tb_vload(x + i) - shift;
-        sum += d;
-        squares += d * d;
-    }
-    float s = tb_vsum(sum), q = tb_vsum(squares);
-    for (; i < n; i++) {
-        s += x[i] - shift;
-        q += (x[i] - shift) * (x[i] - shift);
-    }
-    const float centre = s / (float)n;
-    const float variance = q / (float)n - centre * centre;
-    *mean = centre + shift;
-    *scale = 1.0f / __builtin_sqrtf((variance > 0 ? variance : 0) + epsilon);
-}
-
-static void norm(const struct tb_nn_job *job)
-{
-    const struct tb_nn_op *op = job->op;
-    const unsigned n = op->n_out;
-    const float *gain = (const float *)(const void *)(job->model->arena + op->weights);
-    const float *bias = gain + tb_nn_round(n, TB_NN_HALF);
-    const float leak = job->model->spec.leak, epsilon = job->model->spec.norm_epsilon;
-    for (unsigned v = 0; v < job->n_voices; v++) {
-        const float *x = job->scratch + v * job->stride + op->src;
-        float *y = job->scratch + v * job->stride + op->dst;
-        float mean, scale;
-        moments(x, n, epsilon, &mean, &scale);
-        for (unsigned i = 0; i < n; i += TB_VLANES) {
-            tb_vf d = (tb_vload(x + i) - mean) * scale * tb_vload(gain + i) + tb_vload(bias + i);
-            d = tb_vmax(d, d * leak);
-            if (n - i >= TB_VLANES)
-                tb_vstore(y + i, d);
-            else
-                tb_vstore_part(y + i, d, n - i);
-        }
-    }
-}
-
-TB_INLINE void copy_floats(float *to, const float *from, unsigned n)
-{
-    unsigned i = 0;
-    for (; i + TB_VLANES <= n; i += TB_VLANES)
-        tb_vstore(to + i, tb_vload(from + i));
-    if (i < n)
-        memcpy(to + i, from + i, (n - i) * sizeof *to);
-}
-
-static void copy(const struct tb_nn_job *job)
-{
-    const struct tb_nn_op *op = job->op;
-    for (unsigned v = 0; v < job->n_voices; v++) {
-        float *scratch = job->scratch + v * job->stride;
-        const float *from =
-            op->kind == TB_NN_OP_LOAD ? job->state[v] + op->state : scratch + op->src;
-        copy_floats(scratch + op->dst, from, op->n_out);
-    }
-}
-
-static void taps(const struct tb_nn_job *job)
-{
-    const struct tb_nn_op *op = job->op;
-    const unsigned n = op->n_in, kernel = op->n_out, length = (kernel - 1) * op->dilation;
-    for (unsigned v = 0; v < job->n_voices; v++) {
-        const float *x = job->scratch + v * job->stride + op->src;
-        float *to = job->scratch + v * job->stride + op->dst;
-        float *ring = job->state[v] + op->state;
-        uint32_t *place = &job->rings[v][op->ring];
-        unsigned at = *place; /* the oldest: length frames ago */
-        for (unsigned k = 0; k + 1 < kernel; k++) {
-            copy_floats(to + k * n, ring + (size_t)at * n, n);
-            at += op->dilation;
-            at -= at >= length ? length : 0;
-        }
-        copy_floats(to + (kernel - 1) * n, x, n);
-        if (length) {
-            copy_floats(ring + (size_t)*place * n, x, n);
-            *place = *place + 1 == length ? 0 : *place + 1;
-        }
-    }
-}
-
-/* x is padded with zeros to a multiple of 16. */
-static bool finite(const float *x, size_t n)
-{
-    tb_vi bad = {0};
-    for (size_t i = 0; i < n; i += TB_VLANES)
-        bad |= ((tb_vi)tb_vload(x + i) & 0x7f800000) == 0x7f800000;
-    int32_t part[TB_VLANES], any = 0;
-    memcpy(part, &bad, sizeof part);
-    for (int i = 0; i < TB_VLANES; i++)
-        any |= part[i];
-    return any == 0;
-}
-
-/* PyTorch's GRU: gates r, z, n; src = W_ih x + b_ih, add = W_hh h + b_hh, each gate padded. */
-static void gru(const struct tb_nn_job *job)
-{
-    const struct tb_nn_op *op = job->op;
-    const unsigned n = tb_nn_round(op->n_out, TB_NN_HALF);
-    for (unsigned v = 0; v < job->n_voices; v++) {
-        float *scratch = job->scratch + v * job->stride;
-        const float *in = scratch + op->src, *back = scratch + op->add;
-        float *h = job->state[v] + op->state;
-        for (unsigned i = 0; i < n; i += TB_VLANES) {
-            const tb_vf r = tb_vsigmoid(tb_vload(in + i) + tb_vload(back + i));
-            const tb_vf z = tb_vsigmoid(tb_vload(in + n + i) + tb_vload(back + n + i));
-            const tb_vf c = tb_vtanh(tb_vload(in + 2 * n + i) + r * tb_vload(back + 2 * n + i));
-            const tb_vf next = c + z * (tb_vload(h + i) - c);
-            tb_vstore(h + i, next);
-            tb_vstore(scratch + op->dst + i, next);
-        }
-    }
-}
-
-static void map(enum tb_nn_function function, float *y, const float *x, size_t n)
-{
-    for (size_t i = 0; i < n; i += TB_VLANES) {
-        const size_t part = n - i < TB_VLANES ? n - i : TB_VLANES;
-        tb_vf v = part == TB_VLANES ? tb_vload(x + i) : tb_vload_part(x + i, part);
-        if (function == TB_NN_SIGMOID)
-            v = tb_vsigmoid(v);
-        else
-            v = function == TB_NN_TANH ? tb_vtanh(v) : tb_vexp(v);
-        if (part == TB_VLANES)
-            tb_vstore(y + i, v);
-        else
-            tb_vstore_part(y + i, v, part);
-    }
-}
-
 #if TB_VLANES == 16
 enum { CPU = TB_NN_CPU_AVX512 };
 #elif TB_VLANES == 8
@@ -582,10 +440,11 @@ const struct tb_nn_kernels TB_VARIANT(tb_nn_kernels) = {
     .has_f16 = HAS_F16,
     .linear = linear,
     .quantise = quantise,
-    .norm = norm,
-    .gru = gru,
-    .taps = taps,
-    .copy = copy,
-    .finite = finite,
-    .map = map,
+    .norm = TB_VARIANT(tb_nn_norm),
+    .dense = TB_VARIANT(tb_nn_dense),
+    .gru = TB_VARIANT(tb_nn_gru),
+    .taps = TB_VARIANT(tb_nn_taps),
+    .copy = TB_VARIANT(tb_nn_copy),
+    .finite = TB_VARIANT(tb_nn_finite),
+    .map = TB_VARIANT(tb_nn_map),
 };

@@ -24,6 +24,7 @@ enum tb_nn_kind {
     TB_NN_OP_LINEAR,   /* dst = act(W src + b) + add */
     TB_NN_OP_QUANTISE, /* codes = round(src * 127 / max|src|), or 16383 */
     TB_NN_OP_NORM,     /* dst = leaky(layer_norm(src)) */
+    TB_NN_OP_DENSE,    /* dst = leaky(layer_norm(W src + b)) of TB_NN_HALF outputs */
     TB_NN_OP_GRU,      /* state and dst = gates(src, add, state) */
     TB_NN_OP_TAPS,     /* dst = [kernel][n] delayed src; src goes into the ring */
     TB_NN_OP_LOAD,     /* dst = state */
@@ -61,6 +62,7 @@ struct tb_nn_kernels {
     void (*linear)(const struct tb_nn_job *job);
     void (*quantise)(const struct tb_nn_job *job);
     void (*norm)(const struct tb_nn_job *job);
+    void (*dense)(const struct tb_nn_job *job);
     void (*gru)(const struct tb_nn_job *job);
     void (*taps)(const struct tb_nn_job *job);
     void (*copy)(const struct tb_nn_job *job); /* LOAD and COPY */
@@ -128,6 +130,13 @@ struct tb_nn_matrix {
 size_t tb_nn_pack_size(const struct tb_nn_matrix *matrix, enum tb_nn_dtype storage,
                        size_t *panel_bytes);
 void tb_nn_pack(const struct tb_nn_matrix *matrix, enum tb_nn_dtype storage, unsigned char *to);
+/* Layer of TB_NN_HALF outputs and its norm, for DENSE: gain, offset, bias and [in] times weights,
+ * all [TB_NN_HALF]. The mean that the norm would subtract is out of weights and bias already. */
+struct tb_nn_dense {
+    const struct tb_nn_tensor *weight, *bias, *gain, *offset;
+    unsigned in;
+};
+void tb_nn_pack_dense(const struct tb_nn_dense *dense, float *to);
 void tb_nn_pack_vector(const struct tb_nn_tensor *tensor, unsigned n, float *to);
 float tb_nn_value(const struct tb_nn_tensor *tensor, size_t i, size_t row);
 

@@ -127,3 +127,21 @@ void tb_nn_pack_vector(const struct tb_nn_tensor *tensor, unsigned n, float *to)
     for (unsigned i = 0; i < n; i++)
         to[i] = tb_nn_value(tensor, i, 0);
 }
+
+void tb_nn_pack_dense(const struct tb_nn_dense *d, float *to)
+{
+    enum { N = TB_NN_HALF };
+    tb_nn_pack_vector(d->gain, N, to);
+    tb_nn_pack_vector(d->offset, N, to + N);
+    to += 2 * N;
+    for (size_t i = 0; i <= d->in; i++, to += N) { /* bias, then the weights of an input */
+        double mean = 0;
+        for (size_t row = 0; row < N; row++) {
+            to[row] =
+                i ? tb_nn_value(d->weight, row * d->in + i - 1, row) : tb_nn_value(d->bias, row, 0);
+            mean += (double)to[row] / N;
+        }
+        for (size_t row = 0; row < N; row++)
+            to[row] = (float)((double)to[row] - mean);
+    }
+}

@@ -10,8 +10,8 @@ struct plan {
     unsigned n_tensors;       /* taken so far, in the order of tb_nn_shapes */
     unsigned quantised;       /* offset whose codes are current, or TB_NN_NONE */
     size_t bytes;
-    unsigned widest;           /* inputs of any int8 matrix */
-    unsigned product, between; /* inside an MLP; all share them */
+    unsigned widest;                                               /* inputs of any int8 matrix */
+    unsigned product[TB_NN_MAX_INPUTS], between[TB_NN_MAX_INPUTS]; /* inside MLPs */
     bool full;
 };
 
@@ -31,7 +31,9 @@ static struct tb_nn_op *add_op(struct plan *p, struct tb_nn_op op)
     }
     if (op.kind != TB_NN_OP_LINEAR) {
         op.n_panels = 1;
-        op.unit_cost = op.kind == TB_NN_OP_GRU ? 64 * op.n_out : 8 * op.n_in;
+        op.unit_cost = op.kind == TB_NN_OP_GRU     ? 64 * op.n_out
+                       : op.kind == TB_NN_OP_DENSE ? TB_NN_HALF * op.n_in + 64
+                                                   : 8 * op.n_in;
         op.unit_cost += 64;
     }
     m->cost += op.n_panels * op.unit_cost;
@@ -122,15 +124,50 @@ static void next_norm(struct plan *p, unsigned src, unsigned dst)
     (void)add_op(p, op);
 }
 
-/* Linear, norm and leaky ReLU, `layers` times; the last result goes to dst. */
-static void next_mlp(struct plan *p, unsigned layers, unsigned src, unsigned n_in, unsigned dst)
+/* Both of the next four tensors at once: of the smallest nets, where what is between operations
+ * costs more than they do. Weights stay float32. */
+static void next_dense(struct plan *p, unsigned n_in, unsigned src, unsigned dst)
 {
-    const unsigned width = p->model->spec.width;
-    for (unsigned l = 0; l < layers; l++) {
-        next_linear(p, width, l ? width : n_in, 1,
-                    (struct linear){l ? p->between : src, p->product, TB_NN_NONE, false});
-        next_norm(p, p->product, l + 1 < layers ? p->between : dst);
-    }
+    const struct tb_nn_tensor *t = &p->tensors[p->n_tensors];
+    p->n_tensors += 4;
+    if (p->model->arena)
+        tb_nn_pack_dense(&(struct tb_nn_dense){t, t + 1, t + 2, t + 3, n_in},
+                         (float *)(void *)(p->model->arena + p->bytes));
+    if (p->quantised == dst)
+        p->quantised = TB_NN_NONE;
+    (void)add_op(p, (struct tb_nn_op){.kind = TB_NN_OP_DENSE,
+                                      .n_in = n_in,
+                                      .n_out = TB_NN_HALF,
+                                      .src = src,
+                                      .dst = dst,
+                                      .weights = p->bytes});
+    p->bytes += (3 + n_in) * TB_NN_HALF * sizeof(float);
+    p->model->macs += (uint64_t)n_in * TB_NN_HALF;
+}
+
+/* Linear, norm and leaky ReLU, `layers` times, the result to dst; and the same for further inputs
+ * of one, which come layer by layer with the first: processors work on what does not depend on each
+ * other at once, if it is near. */
+struct mlp {
+    unsigned layers, src, n_in, dst, n_inputs;
+};
+
+static void next_mlps(struct plan *p, struct mlp m)
+{
+    const unsigned width = p->model->spec.width, first = p->n_tensors;
+    for (unsigned l = 0; l < m.layers; l++)
+        for (unsigned i = 0; i < m.n_inputs; i++) {
+            const unsigned n_in = l ? width : m.n_in, src = l ? p->between[i] : m.src + i;
+            const unsigned dst = l + 1 < m.layers ? p->between[i] : m.dst + i * width;
+            p->n_tensors = first + 4 * (i * m.layers + l);
+            if (width == TB_NN_HALF) {
+                next_dense(p, n_in, src, dst);
+                continue;
+            }
+            next_linear(p, width, n_in, 1, (struct linear){src, p->product[i], TB_NN_NONE, false});
+            next_norm(p, p->product[i], dst);
+        }
+    p->n_tensors = first + 4 * m.n_inputs * m.layers;
 }
 
 static void add_copy(struct plan *p, unsigned src, unsigned dst, unsigned n)
@@ -174,13 +211,14 @@ static void plan_gru(struct plan *p)
     struct tb_nn_model *m = p->model;
     const struct tb_nn_spec *s = &m->spec;
     unsigned n_in = s->n_inputs, x = m->inputs;
-    p->product = take_floats(p, s->width);
-    p->between = take_floats(p, s->width);
+    for (unsigned i = 0; i < (s->in_layers ? s->n_inputs : 1); i++) {
+        p->product[i] = take_floats(p, s->width);
+        p->between[i] = take_floats(p, s->width);
+    }
     if (s->in_layers) {
         n_in = s->n_inputs * s->width;
         x = take_floats(p, n_in);
-        for (unsigned i = 0; i < s->n_inputs; i++)
-            next_mlp(p, s->in_layers, m->inputs + i, 1, x + i * s->width);
+        next_mlps(p, (struct mlp){s->in_layers, m->inputs, 1, x, s->n_inputs});
     }
     unsigned h = plan_gru_core(p, x, n_in);
     if (s->out_layers) {
@@ -188,7 +226,7 @@ static void plan_gru(struct plan *p)
         add_copy(p, h, skip, s->width);
         add_copy(p, m->inputs, skip + s->width, s->n_inputs);
         h = take_floats(p, s->width);
-        next_mlp(p, s->out_layers, skip, s->width + s->n_inputs, h);
+        next_mlps(p, (struct mlp){s->out_layers, skip, s->width + s->n_inputs, h, 1});
     }
     for (unsigned k = 0; k < s->n_heads; k++) {
         m->heads[k] = take_floats(p, s->head[k]);

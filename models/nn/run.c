@@ -53,6 +53,9 @@ static void perform(const struct tb_nn_job *job)
     case TB_NN_OP_NORM:
         kernels->norm(job);
         break;
+    case TB_NN_OP_DENSE:
+        kernels->dense(job);
+        break;
     case TB_NN_OP_GRU:
         kernels->gru(job);
         break;
@@ -99,8 +102,9 @@ uint64_t tb_nn_advance(struct tb_nn_run *run, uint64_t budget)
     do {
         const struct tb_nn_op *op = &m->ops[run->op];
         const uint64_t cost = op->unit_cost * run->n_voices;
-        const uint64_t fits = budget / cost, todo = op->n_panels - run->unit;
-        const unsigned units = (unsigned)(fits >= todo ? todo : fits ? fits : 1);
+        const uint64_t todo = op->n_panels - run->unit; /* mostly all: no division */
+        const uint64_t fits = todo * cost <= budget ? todo : budget / cost;
+        const unsigned units = (unsigned)(fits ? fits : 1);
         job.op = op;
         job.first = run->unit;
         job.last = run->unit + units;
