@@ -173,3 +173,27 @@ test('parameters: shown and typed', () => {
     ])
         assert.equal(params.parse(param, text), value, text);
 });
+
+test('values are read in words where the help has one, and short times in ms', () => {
+    const time = { ...HZ, unit: 's', min: 0.001, max: 5, help: 'Time.' };
+    const channel = { ...STEPS, min: 0, max: 16, help: '0 is all.' };
+    const zone = { ...channel, help: 'Channels that carry one note each; 0 is no zone.' };
+    const key = { ...channel, max: 99, help: 'Key: MIDI note minus 21.' };
+    const tune = { ...channel, help: '0 is A4 = 440 Hz.' };
+    for (const [param, value, text] of [
+        [time, 0.004, '4.0 ms'],
+        [time, 0.05, '50 ms'],
+        [time, 0.3, '0.30 s'],
+        [channel, 0, 'all'],
+        [channel, 3, '3'],
+        [zone, 0, 'no zone'],
+        [key, 0, 'A0'],
+        [key, 39, 'C4'],
+        [tune, 0, '0'],
+    ]) {
+        assert.equal(params.format(param, value), text);
+        assert.equal(params.parse(param, text), value, text);
+    }
+    assert.equal(params.typed(time, 0.004), '0.004');
+    assert.equal(params.parse(key, 'c5'), 51);
+});

@@ -146,7 +146,7 @@ function groups(params: Param[]): Group[] {
 
 /** What the heading says already is left out: "Wheel: vibrato" under "Wheel". */
 function under(heading: string, param: Param): Param {
-    const first = heading.split(' ')[0]!;
+    const first = titleOf(heading).split(' ')[0]!;
     const rest = param.label.startsWith(first) ? param.label.slice(first.length) : '';
     const text = rest.replace(/^:? /, '');
     if (text === rest || !text) return param;
@@ -155,8 +155,9 @@ function under(heading: string, param: Param): Param {
 
 function titleOf(key: string): string {
     const word = suffix(`.${key}`).replace(/_/g, ' ');
-    return (word.charAt(0).toUpperCase() + word.slice(1)).replace(/\b(eg|midi|lfo)\b/i, (name) =>
-        name.toUpperCase(),
+    return (word.charAt(0).toUpperCase() + word.slice(1)).replace(
+        /\b(eg|midi|lfo|mpe)\b/i,
+        (name) => name.toUpperCase(),
     );
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What GET /params says, and how values are shown. No parameter is named here.
+import { noteName } from './pitch';
 
 export interface Param {
     key: string;
@@ -52,11 +53,31 @@ export function keyStep(param: Param): number {
     return param.scale === 'linear' || param.scale === 'log' ? 0.01 : 1 / (param.max - param.min);
 }
 
+const NAMES_A_VALUE = /(?:^|[;,.] )(-?\d+) is ([a-z]+(?: [a-z]+)?)\.$/;
+const NAMES_A_KEY = /MIDI note minus (\d+)/;
+
+/** What the help calls a value in words ("0 is off.", a key of the keyboard), else null. */
+export function wordFor(param: Param, value: number): string | null {
+    const named = NAMES_A_VALUE.exec(param.help);
+    if (named && Number(named[1]) === value) return named[2]!;
+    const lowest = NAMES_A_KEY.exec(param.help)?.[1];
+    return lowest ? noteName(value + Number(lowest)) : null;
+}
+
+/** A value as it is read: short times in ms, special values in words. */
+export function reading(param: Param, value: number): { text: string; unit: string } {
+    const word = wordFor(param, value);
+    if (word) return { text: word, unit: '' };
+    if (param.unit === 's' && value > 0 && value < 0.0995)
+        return { text: (value * 1000).toFixed(value < 0.00995 ? 1 : 0), unit: 'ms' };
+    return { text: formatNumber(param, value), unit: param.unit };
+}
+
 export function format(param: Param, value: number): string {
     if (param.scale === 'bool') return value ? 'on' : 'off';
     if (param.scale === 'enum') return param.choices?.[value] ?? String(value);
-    const text = formatNumber(param, value);
-    return param.unit && param.unit !== 'x' ? `${text} ${param.unit}` : text;
+    const { text, unit } = reading(param, value);
+    return unit && unit !== 'x' ? `${text} ${unit}` : text;
 }
 
 export function formatNumber(param: Param, value: number): string {
@@ -75,12 +96,25 @@ function digitsOf(param: Param, value: number): number {
     return Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
 }
 
-/** What a person typed; null when it is no number. A share may be typed as per cent. */
+/** The number that a field for typing begins with, in the parameter's own unit. */
+export function typed(param: Param, value: number): string {
+    if (param.unit === 's') return String(Number(value.toPrecision(3)));
+    return formatNumber(param, value)
+        .replace(/[+× %]/g, '')
+        .replace('−', '-');
+}
+
+/** What a person typed, null when it is nothing: a number, a share as per cent, a time in ms, or
+ *  the word or the key that stands for a whole number. */
 export function parse(param: Param, text: string): number | null {
+    if (param.scale === 'int')
+        for (let value = param.min; value <= param.max; value++)
+            if (wordFor(param, value)?.toLowerCase() === text.trim().toLowerCase()) return value;
     const match = /^\s*×?\s*([+-]?\d*[.,]?\d+)/.exec(text.replace('−', '-'));
     if (!match) return null;
     const number = Number(match[1]!.replace(',', '.'));
     if (!Number.isFinite(number)) return null;
+    if (param.unit === 's' && /ms\s*$/i.test(text)) return clamp(param, number / 1000);
     const percent = !param.unit && param.min === 0 && param.max === 1 && number > 1;
     return clamp(param, percent ? number / 100 : number);
 }

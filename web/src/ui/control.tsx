@@ -3,7 +3,7 @@
 // keyboards and screen readers have what they know.
 import { useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
-import { denormalise, format, formatNumber, keyStep, normalise, parse } from '../core/params';
+import { denormalise, format, keyStep, normalise, parse, reading, typed } from '../core/params';
 import type { Param } from '../core/params';
 import { edit, value } from '../core/store';
 
@@ -146,8 +146,9 @@ interface ReadingProps {
 function Reading({ param, typing, onTyping }: ReadingProps) {
     const now = value(param.key).value;
     const field = useRef<HTMLInputElement>(null);
-    const unit = shortUnit(param.unit);
-    const text = `${formatNumber(param, now)} ${unit}`.trim();
+    const shown = reading(param, now);
+    const unit = shortUnit(shown.unit);
+    const text = `${shown.text} ${unit}`.trim();
     useLayoutEffect(() => {
         if (typing) field.current?.select();
     }, [typing]);
@@ -160,13 +161,13 @@ function Reading({ param, typing, onTyping }: ReadingProps) {
                 aria-label={`${text}: ${param.label}, type a value`}
                 onClick={() => onTyping(true)}
             >
-                {formatNumber(param, now)}
+                {shown.text}
                 {unit && <small> {unit}</small>}
             </button>
         );
     const commit = (text: string) => {
-        const typed = parse(param, text);
-        if (typed !== null) edit(param, typed);
+        const meant = parse(param, text);
+        if (meant !== null) edit(param, meant);
         onTyping(false);
         document.getElementById(idOf(param))?.focus({ preventScroll: true });
     };
@@ -176,9 +177,7 @@ function Reading({ param, typing, onTyping }: ReadingProps) {
             class="reading typed"
             inputMode="decimal"
             aria-label={`${param.label}, ${param.min} to ${param.max} ${param.unit}`}
-            defaultValue={formatNumber(param, now)
-                .replace(/[+× %]/g, '')
-                .replace('−', '-')}
+            defaultValue={typed(param, now)}
             onKeyDown={(event) => {
                 if (event.key === 'Enter') commit(event.currentTarget.value);
                 if (event.key === 'Escape') onTyping(false);

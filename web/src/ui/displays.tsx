@@ -141,13 +141,17 @@ const drawPitch: Draw = (context, width, height) => {
     context.textBaseline = 'alphabetic';
     if (!(hz > 0)) return;
     const { key, cents } = nearestNote(hz);
+    const sign = cents > 0 ? `+${cents} ct` : cents < 0 ? `${cents} ct` : '';
+    const line = `${formatHz(hz)} ${sign}`.trim();
+    context.font = '12px "Barlow Semi Condensed", system-ui, sans-serif';
+    const wide = Math.max(32, context.measureText(line).width) + 6;
+    context.fillStyle = faint(color('well'), 0.85);
+    context.fillRect(width - wide, 0, wide, height);
+    context.fillStyle = color('dim');
+    context.fillText(line, width, Math.min(height - 2, 36));
     context.fillStyle = color('text');
     context.font = '600 22px "Barlow Semi Condensed", system-ui, sans-serif';
     context.fillText(noteName(key), width, 20);
-    context.fillStyle = color('dim');
-    context.font = '12px "Barlow Semi Condensed", system-ui, sans-serif';
-    const sign = cents > 0 ? `+${cents} ct` : cents < 0 ? `${cents} ct` : '';
-    context.fillText(`${formatHz(hz)} ${sign}`, width, Math.min(height - 2, 36));
 };
 
 export function Scope() {

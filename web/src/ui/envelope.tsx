@@ -118,6 +118,9 @@ function hint(stages: geometry.Stages, node: number, pitch: boolean): string {
 function drawHint(context: CanvasRenderingContext2D, text: string, width: number): void {
     context.font = '600 12px "Barlow Semi Condensed", system-ui, sans-serif';
     context.textAlign = 'right';
+    const wide = context.measureText(text).width;
+    context.fillStyle = faint(color('well'), 0.85);
+    context.fillRect(width - PAD - wide - 4, 2, wide + 8, 18);
     context.fillStyle = color('text');
     context.fillText(text, width - PAD, 16);
 }
