@@ -25,6 +25,10 @@ export function libraryTests() {
         assert.match(await page.textContent('.import-result'), /^1 patch from one\.syx/);
         await page.locator('.import-result button').first().click();
         await titled(page, NEVER_HEARD.slice(0, 10).trim());
+        await dropFile(page, 'again.syx', voice);
+        await page.waitForSelector('.import-result');
+        assert.match(await page.textContent('.import-result'), /its patch is in your library/);
+        await page.keyboard.press('Escape');
         await dropFile(page, 'torn.syx', voice.subarray(0, 100));
         await page.waitForSelector('.notice.bad, .import-result .warnings');
         if (await page.$('dialog[open]')) await page.keyboard.press('Escape');
@@ -56,6 +60,46 @@ export function libraryTests() {
             () => document.querySelector('input[data-key="fm.feedback"]').value === '1',
         );
         assert.equal((await read()).values['fm.feedback'], 1);
+    });
+
+    test('edits that another patch replaces are named, and can be taken back', async () => {
+        const { daemon, page } = world;
+        await loadByName(page, 'Revised');
+        await range(page, 'fm.feedback').focus();
+        await page.keyboard.press('End');
+        await page.waitForSelector('.modified');
+        await loadByName(page, NEVER_HEARD.slice(0, 10).trim());
+        await noted(page, 'Edits of Revised left behind');
+        // A device that steps back across a load gives a button for it.
+        assert.equal(
+            await page.locator('.notice button').count(),
+            (await daemon.api('GET', '/state')).can_undo ? 1 : 0,
+        );
+    });
+
+    test('the list and its filters are one stop of the Tab key each', async () => {
+        const { page } = world;
+        await page.fill('#search', '');
+        await page.waitForFunction(() => document.querySelectorAll('.row').length > 20);
+        const stops = (selector) => page.locator(`${selector}[tabindex="0"]`).count();
+        assert.equal(await stops('.row'), 1);
+        assert.equal(await stops('.patches .heart'), 1);
+        assert.equal(await stops('.chip'), 1);
+        await page.locator('.chip[tabindex="0"]').focus();
+        await page.keyboard.press('ArrowRight');
+        assert.equal(await page.evaluate(() => document.activeElement.tabIndex), 0);
+        assert.match(await page.evaluate(() => document.activeElement.className), /chip/);
+        await page.focus('#search');
+        await page.keyboard.press('ArrowDown');
+        await page.keyboard.press('ArrowDown');
+        const at = () =>
+            page.evaluate(() =>
+                [...document.querySelectorAll('.row')].indexOf(document.activeElement),
+            );
+        assert.equal(await at(), 1);
+        assert.equal(await stops('.row'), 1);
+        await page.keyboard.press('Tab');
+        assert.match(await page.evaluate(() => document.activeElement.className), /heart/);
     });
 
     test('a heart marks a favourite and the list of favourites shows it', async () => {

@@ -18,9 +18,10 @@ export class Problem extends Error {
 
 /** Out of the address bar into this browser, so that the link can be shared without it. */
 export function takeTokenFromAddress(): boolean {
-    const match = /^#(?:token=|t=)?([\w.~-]{8,})$/.exec(location.hash);
+    // What is called a token is one, however it looks: the device will say that it is none.
+    const match = /^#(?:(?:token|t)=(.+)|([\w.~-]{8,}))$/.exec(location.hash);
     if (!match) return false;
-    keepToken(match[1]!);
+    keepToken(match[1] ?? match[2]!);
     history.replaceState(null, '', location.pathname + location.search);
     return true;
 }

@@ -2,7 +2,8 @@
 // The list of patches as it is filtered now, and what can be done with them.
 import { effect, signal } from '@preact/signals';
 import * as api from './api';
-import { attempt, command, flags, patch, patchesChanged, tell, type PatchRef } from './store';
+import { attempt, command, flags, notice, patch, patchesChanged, tell } from './store';
+import type { PatchRef } from './store';
 
 export interface Item extends PatchRef {
     author: string;
@@ -109,6 +110,7 @@ export function search(text: string): void {
 }
 
 export function watchPatches(): void {
+    watchLeaving();
     effect(() => {
         void category.value;
         void favourites.value;
@@ -127,8 +129,31 @@ export function watchPatches(): void {
     });
 }
 
+/** Edits that a patch on its way will replace. */
+const leaving = signal<{ from: string; to: string } | null>(null);
+
 export function load(uuid: string): void {
+    const from = flags.peek().modified ? (patch.peek()?.name ?? 'Untitled') : '';
     if (!command({ type: 'load', id: 'load', patch: uuid })) tell('Not connected.', true);
+    else if (from) leaving.value = { from, to: uuid };
+}
+
+/** Says what was left behind once the other patch is there, and offers to go back to it. */
+function watchLeaving(): void {
+    effect(() => {
+        const now = leaving.value;
+        const { modified, can_undo } = flags.value;
+        if (!now || modified || patch.value?.uuid !== now.to) return;
+        leaving.value = null;
+        const back = {
+            text: 'Take back',
+            run: () => {
+                notice.value = null;
+                command({ type: 'undo' });
+            },
+        };
+        tell(`Edits of ${now.from} left behind`, false, can_undo ? back : undefined);
+    });
 }
 
 /** The next (1) or previous (-1) patch of the list as it is filtered. */

@@ -100,7 +100,13 @@ export const datasetsChanged = signal(0);
 export const trainingsChanged = signal(0);
 /** Keys that sound, and how loud: velocity by key. */
 export const sounding = signal<ReadonlyMap<number, number>>(new Map());
-export const notice = signal<{ text: string; bad: boolean } | null>(null);
+export interface Notice {
+    text: string;
+    bad: boolean;
+    /** What can be done about it. */
+    act?: { text: string; run(): void } | undefined;
+}
+export const notice = signal<Notice | null>(null);
 
 /** The schema's parameters where they belong. */
 export const arrangement = computed(() =>
@@ -139,10 +145,10 @@ export function value(key: string): Signal<number> {
     return known;
 }
 
-export function tell(text: string, bad = false): void {
-    notice.value = { text, bad };
+export function tell(text: string, bad = false, act?: Notice['act']): void {
+    notice.value = { text, bad, act };
     clearTimeout(noticeTimer);
-    noticeTimer = window.setTimeout(() => (notice.value = null), bad ? 8000 : 4000);
+    noticeTimer = window.setTimeout(() => (notice.value = null), bad || act ? 8000 : 4000);
 }
 
 /** Runs something that may fail and tells the person why. */

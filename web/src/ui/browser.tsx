@@ -6,6 +6,7 @@ import { attempt, patch } from '../core/store';
 import { Dialog } from './dialog';
 import { Icon } from './icons';
 import { openImport } from './imports';
+import { onRoving, useRoving } from './roving';
 import { Search } from './search';
 
 export const SEARCH_ID = 'search';
@@ -13,6 +14,8 @@ export const SEARCH_ID = 'search';
 export function Browser() {
     const exporting = useSignal(false);
     const list = useRef<HTMLUListElement>(null);
+    void patch.value?.uuid;
+    useRoving(list, '.row');
     const focusRow = (at: number) => {
         const rows = list.current?.querySelectorAll<HTMLElement>('.row');
         rows?.[Math.max(0, Math.min(rows.length - 1, at))]?.focus();
@@ -73,6 +76,8 @@ export function Browser() {
 }
 
 function Filters() {
+    const row = useRef<HTMLDivElement>(null);
+    useRoving(row, '.chip');
     const chip = (text: string, on: boolean, toggle: () => void, count?: number) => (
         <button type="button" class="chip" key={text} aria-pressed={on} onClick={toggle}>
             {text}
@@ -80,7 +85,7 @@ function Filters() {
         </button>
     );
     return (
-        <div class="chips" role="group" aria-label="Filter">
+        <div class="chips" role="group" aria-label="Filter" ref={row} onKeyDown={onRoving}>
             {chip('♥', patches.favourites.value, () => {
                 patches.favourites.value = !patches.favourites.value;
             })}

@@ -135,19 +135,30 @@ function NewModel({ model }: { model: models.Model }) {
 
 function Summary({ file, imported }: { file: string; imported: patches.Imported }) {
     const { created, bank, warnings, skipped } = imported;
+    const known = skipped === 1 ? '1 patch is' : `${skipped} patches are`;
     return (
         <section class="import-result">
-            <p>
-                <b>{created.length}</b> {created.length === 1 ? 'patch' : 'patches'} from {file}
-                {bank && ` into the bank “${bank.name}”`}
-                {skipped > 0 && `; ${skipped} skipped`}.
-            </p>
+            {created.length > 0 || skipped === 0 ? (
+                <p>
+                    <b>{created.length}</b> {created.length === 1 ? 'patch' : 'patches'} from {file}
+                    {bank && ` into the bank “${bank.name}”`}
+                    {skipped > 0 && `; ${known} in your library already`}.
+                </p>
+            ) : (
+                <p>
+                    {file}: {skipped === 1 ? 'its patch is' : `all ${skipped} are`} in your library
+                    already.
+                </p>
+            )}
             {warnings.length > 0 && (
-                <ul class="warnings">
-                    {warnings.map((warning) => (
-                        <li key={warning}>{warning}</li>
-                    ))}
-                </ul>
+                <div class="warnings">
+                    <small>Found in the file</small>
+                    <ul>
+                        {warnings.map((warning) => (
+                            <li key={warning}>{warning}</li>
+                        ))}
+                    </ul>
+                </div>
             )}
             <ul class="created">
                 {created.map(({ uuid, name }) => (

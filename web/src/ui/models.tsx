@@ -13,6 +13,7 @@ import { FAMILIES } from '../core/wire';
 import { Dialog } from './dialog';
 import { Icon } from './icons';
 import { when } from './patchbar';
+import { onRoving, useRoving } from './roving';
 import { Search } from './search';
 
 export const MODEL_SEARCH_ID = 'search-models';
@@ -34,6 +35,8 @@ function rangeText({ pitch }: Model): string {
 
 export function ModelBrowser() {
     const list = useRef<HTMLUListElement>(null);
+    const chips = useRef<HTMLDivElement>(null);
+    useRoving(chips, '.chip');
     return (
         <section class="browser" aria-label="Models">
             <Search
@@ -47,7 +50,7 @@ export function ModelBrowser() {
                     if (first) play(first.uuid);
                 }}
             />
-            <div class="chips" role="group" aria-label="Family">
+            <div class="chips" role="group" aria-label="Family" ref={chips} onKeyDown={onRoving}>
                 {FAMILIES.filter((each) => each !== 'fm').map((each) => (
                     <button
                         type="button"
@@ -97,6 +100,7 @@ function List({ list }: { list: RefObject<HTMLUListElement | null> }) {
         return () => sight.disconnect();
     }, []);
     const ref = model.value;
+    useRoving(list, '.row');
     return (
         <ul
             class="patches models"

@@ -8,9 +8,9 @@ export function Onboard() {
     return (
         <main class="onboard">
             <h1 class="wordmark">timbred</h1>
-            <p>
+            <p class={known ? 'bad' : ''} role={known ? 'alert' : undefined}>
                 {known
-                    ? 'The device does not know this panel’s token any more.'
+                    ? 'This token is not known (any more).'
                     : 'This panel needs the token that the device printed when it was started.'}
             </p>
             <p>
@@ -36,11 +36,6 @@ export function Onboard() {
                     Open
                 </button>
             </form>
-            {known && (
-                <p class="bad" role="alert">
-                    Not allowed in.
-                </p>
-            )}
         </main>
     );
 }

@@ -70,6 +70,9 @@ export function StatusBar() {
                         <span class={now.late ? 'late some' : 'late'}>
                             <small>late</small> {now.late}
                         </span>
+                        <span class={now.xruns ? 'late some' : 'late'}>
+                            <small>xruns</small> {now.xruns}
+                        </span>
                         <span>
                             <small>voices</small> {now.voices}
                         </span>
@@ -109,11 +112,7 @@ function Details() {
                   `${audio.late}`,
                   'Blocks that took longer to compute than to play, since the device was started.',
               ],
-              [
-                  'Interruptions',
-                  `${audio.xruns}`,
-                  'Times the sound card ran dry, whoever was to blame.',
-              ],
+              ['Xruns', `${audio.xruns}`, 'Times the sound card ran dry, whoever was to blame.'],
               ['Voices', `${audio.voices}`, 'Notes that sound at this moment, tails included.'],
               ['Output', `${audio.driver}: ${audio.device} (${audio.state})`, audio.why],
               [
