@@ -8,6 +8,7 @@ import { fundamentalHz, hear, levelAtDb, loudnessDb, record } from './ears.mjs';
 import { handTests } from './hands.mjs';
 import { libraryTests } from './library.mjs';
 import { modelTests } from './models.mjs';
+import { shapeTests } from './shapes.mjs';
 import { A3, begin, end, inked, LAN_NAME, loadByName, range, world } from './world.mjs';
 
 const CARTRIDGE = '/usr/share/hexter/dx7_roms.dx7';
@@ -32,7 +33,7 @@ test('one tap: the link opens the panel and leaves the address bar', async () =>
 test('a wrong token gets a page that says so, and a pasted link opens the panel', async () => {
     const stranger = await openPage(browser, `${daemon.origin}/#token=0123456789abcdef`);
     await stranger.waitForSelector('.onboard form');
-    assert.match(await stranger.textContent('main'), /does not know/);
+    assert.match(await stranger.textContent('main'), /not known/);
     await stranger.fill('input[name=token]', daemon.link);
     await stranger.click('button[type=submit]');
     await connected(stranger);
@@ -276,6 +277,7 @@ libraryTests();
 handTests();
 modelTests();
 deviceTests();
+shapeTests();
 
 test('on a phone: two fingers, gliding, and nobody stumbles', async () => {
     const phone = await openPanel(browser, daemon, {

@@ -38,7 +38,9 @@ const section = signal('');
 /** What the list beside the instrument holds. */
 const shelf = signal<'patches' | 'models'>('patches');
 
-const PHONE = '(max-width: 899px)';
+/** As a phone on its side. */
+const LOW = '(max-height: 559px)';
+const PHONE = `(max-width: 999px), ${LOW}`;
 const TABS: [Tab, string, IconName][] = [
     ['play', 'Play', 'keys'],
     ['sound', 'Sound', 'sliders'],
@@ -155,7 +157,16 @@ function Notice() {
     const now = notice.value;
     return (
         <div class="notices" aria-live="polite">
-            {now && <p class={now.bad ? 'notice bad' : 'notice'}>{now.text}</p>}
+            {now && (
+                <div class={now.bad ? 'notice bad' : 'notice'}>
+                    {now.text}
+                    {now.act && (
+                        <button type="button" class="small" onClick={now.act.run}>
+                            {now.act.text}
+                        </button>
+                    )}
+                </div>
+            )}
         </div>
     );
 }
@@ -317,12 +328,15 @@ function SectionTabs({ operatorTab = false }: { operatorTab?: boolean }) {
 }
 
 function Phone() {
-    const keysShown = useSignal(true);
+    const low = useMedia(LOW);
+    const keysShown = useSignal(!low);
+    useEffect(() => void (keysShown.value = !low), [low]);
     const play = tab.value === 'play';
     return (
         <>
             <header class="top">
                 <PatchName />
+                {(play || tab.value === 'sound') && <PhoneTools />}
             </header>
             <StatusBar />
             <main class={`tab-${tab.value}`}>
@@ -333,7 +347,9 @@ function Phone() {
                 {tab.value === 'device' && <DevicePage />}
             </main>
             <footer class={`bottom ${play ? 'large' : ''}`}>
-                {(play || keysShown.value) && <Keyboard ribbons={play} />}
+                {(play || keysShown.value) && (
+                    <Keyboard ribbons={play}>{play && <Volume />}</Keyboard>
+                )}
                 <nav class="tabbar" aria-label="Pages">
                     {TABS.map(([name, text, icon]) => (
                         <button
@@ -363,15 +379,20 @@ function Phone() {
     );
 }
 
+function PhoneTools() {
+    return (
+        <div class="tools">
+            <ListenButton />
+            <PatchActions />
+            <PanicButton />
+        </div>
+    );
+}
+
 function PhonePlay() {
     const { operators } = arrangement.value!;
     return (
         <div class="play">
-            <div class="row-of">
-                <ListenButton />
-                <PatchActions />
-                <PanicButton />
-            </div>
             <div class="screens">
                 {playsNetwork() ? <MainDecision /> : <Display />}
                 <Meters />

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The keys on screen: many fingers, loud near the edge, gliding from key to key.
 import { useSignal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import * as notes from '../core/notes';
 import { keyAt, layoutKeys, noteName, touchVelocity, type KeyPlace } from '../core/pitch';
@@ -12,7 +13,13 @@ const BLACK_DEPTH = 0.62;
 const CLICK_MS = 400;
 const MOD_WHEEL = 1;
 
-export function Keyboard({ ribbons = false }: { ribbons?: boolean }) {
+interface KeyboardProps {
+    ribbons?: boolean;
+    /** More beside the keys. */
+    children?: ComponentChildren;
+}
+
+export function Keyboard({ ribbons = false, children }: KeyboardProps) {
     return (
         <section class="keyboard" aria-label="Keyboard">
             <div class="keyboard-side">
@@ -32,6 +39,7 @@ export function Keyboard({ ribbons = false }: { ribbons?: boolean }) {
                     </>
                 )}
                 <Octave />
+                {children}
             </div>
             <Keys />
         </section>

@@ -23,6 +23,17 @@ const GROUPS: [string, RegExp][] = [
 /** The operator whose page is open; from 1. */
 export const selected = signal(1);
 
+const LEAST_SEEN_PX = 120;
+
+/** Where its page lies below the edge, it comes into sight. */
+function open(number: number): void {
+    selected.value = number;
+    const page = document.querySelector('.detail');
+    const edge = page?.closest('main')?.getBoundingClientRect().bottom ?? 0;
+    if (page && page.getBoundingClientRect().top > edge - LEAST_SEEN_PX)
+        page.scrollIntoView({ block: 'nearest' });
+}
+
 function read(operator: Operator, name: string): number {
     const param = operator.byName.get(name);
     return param ? value(param.key).value : 0;
@@ -103,19 +114,19 @@ export function OperatorStrip({ operator }: { operator: Operator }) {
     const { number } = operator;
     const on = operator.byName.get('on');
     const off = on !== undefined && value(on.key).value < 0.5;
-    const open = selected.value === number;
+    const shown = selected.value === number;
     return (
         <section
-            class={`strip op-${number} ${off ? 'off' : ''} ${open ? 'open' : ''}`}
+            class={`strip op-${number} ${off ? 'off' : ''} ${shown ? 'open' : ''}`}
             aria-label={`Operator ${number}`}
         >
             <header>
                 <button
                     type="button"
                     class="badge"
-                    aria-pressed={open}
+                    aria-pressed={shown}
                     aria-label={`Operator ${number}: open its page`}
-                    onClick={() => (selected.value = number)}
+                    onClick={() => open(number)}
                 >
                     {number}
                 </button>
