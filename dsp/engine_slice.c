@@ -8,8 +8,7 @@
 #include "dsp/fastmath.h"
 
 #define SMOOTH_S 0.008F /* time of switches, feedback and patch level */
-#define DRONE_S 20.0F   /* a released voice that rests at an audible level (L4 > 0) */
-#define DRONE_FADE_S 2.0F
+#define DRONE_FADE_S 1.0F
 #define OUTPUT_SCALE 0.125F
 
 static float slice_seconds(const struct tb_engine *e)
@@ -132,10 +131,11 @@ static void end_voice(struct tb_engine *e, int v)
         tb_engine_voice_free(e, v);
         return;
     }
-    if (!c->rests(g, lane, p))
+    const float patience = c->patience(g, lane, p);
+    if (patience <= 0.0F)
         return;
     e->voice[v].drone += slice_seconds(e);
-    if (e->voice[v].drone > DRONE_S)
+    if (e->voice[v].drone > patience)
         tb_engine_voice_fade(e, v, DRONE_FADE_S);
 }
 

@@ -22,11 +22,12 @@ static bool over_eg(const struct tb_fm_group *group, unsigned lane,
     return tb_fm_lane_over(group, lane, tb_algorithms[group->algorithm].carriers);
 }
 
-static bool rests_eg(const struct tb_fm_group *group, unsigned lane,
-                     const struct tb_program *program)
+static float patience_eg(const struct tb_fm_group *group, unsigned lane,
+                         const struct tb_program *program)
 {
     (void)program;
-    return tb_fm_lane_rests(group, lane, tb_algorithms[group->algorithm].carriers);
+    return tb_fm_lane_rests(group, lane, tb_algorithms[group->algorithm].carriers) ? TB_DRONE_S
+                                                                                   : 0.0F;
 }
 
 /* The DX7's envelope generators, pitch envelope and LFO. */
@@ -37,7 +38,7 @@ static const struct tb_controller controller_eg = {
     .edit = tb_fm_lane_edit,
     .stop = stop_eg,
     .over = over_eg,
-    .rests = rests_eg,
+    .patience = patience_eg,
     .aim = aim_eg,
     .copies = true,
 };
@@ -56,7 +57,7 @@ static const struct tb_controller controller_neural = {
     .edit = edit_neural,
     .stop = tb_pair_stop,
     .over = tb_pair_over,
-    .rests = tb_pair_rests,
+    .patience = tb_pair_patience,
     .aim = tb_pair_aim,
     .begin = tb_pair_begin,
     .end = tb_pair_end,

@@ -11,6 +11,8 @@
  * voices. All functions are RT. The engine knows voices, keys and time; it knows nothing of
  * envelopes or operators. */
 
+#define TB_DRONE_S 20.0F
+
 /* Aims the ramps of its voices at the end of each slice. To add one: its functions, a line in
  * controllers.def, a test; a program names it. */
 struct tb_controller {
@@ -25,9 +27,11 @@ struct tb_controller {
                  const struct tb_fm_note *note, uint32_t rows);
     /* The voice is gone, whatever it was doing. */
     void (*stop)(struct tb_fm_group *group, unsigned lane, const struct tb_program *program);
-    /* The released voice is over; it rests at whatever level. */
+    /* The released voice is over. Seconds that it may go on resting at its level, TB_DRONE_S for
+     * one that is heard; 0 while it moves. */
     bool (*over)(const struct tb_fm_group *group, unsigned lane, const struct tb_program *program);
-    bool (*rests)(const struct tb_fm_group *group, unsigned lane, const struct tb_program *program);
+    float (*patience)(const struct tb_fm_group *group, unsigned lane,
+                      const struct tb_program *program);
     void (*aim)(const struct tb_fm_kernels *kernels, struct tb_fm_group *group,
                 const struct tb_fm_slice *slice, const struct tb_program *program);
     /* Before and after the voices of a program are aimed, once a slice, and `end` once more (not

@@ -24,6 +24,7 @@ void tb_neural_start(struct tb_neural *n, unsigned i, bool instant)
     v->f0_hz = v->f0_inc = 0.0;
     v->gain = v->gain_inc = 0.0F;
     memset(v->from, 0, sizeof v->from);
+    v->loudest = 0.0F;
     memset(v->to, 0, sizeof v->to);
     memset(v->raw, 0, sizeof v->raw);
     tb_nn_reset(n->bank, i);

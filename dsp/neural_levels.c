@@ -92,6 +92,8 @@ static void apply_operators(struct tb_neural *n, struct tb_neural_voice *v, cons
             level *= modulators;
         v->to[op] = tb_clampf(level, 0.0F, LEVEL_MOST);
     }
+    const float carrier = tb_neural_fm_level(n, (unsigned)(v - n->voice));
+    v->loudest = carrier > v->loudest ? carrier : v->loudest;
 }
 
 static void apply_tones(struct tb_neural *n, struct tb_neural_voice *v, const float *raw)

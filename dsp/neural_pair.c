@@ -11,6 +11,8 @@
 #define VOICE_SCALE 2.0F /* of the lane's gain: a voice at 1 peaks where a DX7 carrier does */
 #define SILENT_LEVEL 1e-4F
 #define REST_S 0.5F
+#define FAINT 0.01F            /* of the loudest that a note was */
+#define FAINT_S 0.25F          /* such a rest is no part of the note */
 #define FOLLOW_ATTACK_S 0.001F /* the input has an attack of its own */
 
 static struct tb_neural_pair *pair_of(const struct tb_program *program)
@@ -103,10 +105,25 @@ bool tb_pair_over(const struct tb_fm_group *g, unsigned lane, const struct tb_pr
     return true;
 }
 
-bool tb_pair_rests(const struct tb_fm_group *g, unsigned lane, const struct tb_program *program)
+/* What is left of a released note lies far below it: networks of envelopes seldom end at nothing.
+ */
+static bool is_faint(const struct tb_neural_pair *p, unsigned i)
+{
+    for (unsigned k = 0; k < p->n_parts; k++) {
+        const struct tb_neural *n = p->part[k];
+        if (p->active[k] && (n->loudness != TB_NEURAL_VELOCITY ||
+                             tb_neural_fm_level(n, i) > FAINT * n->voice[i].loudest))
+            return false;
+    }
+    return true;
+}
+
+float tb_pair_patience(const struct tb_fm_group *g, unsigned lane, const struct tb_program *program)
 {
     const struct tb_player *player = player_of(g, lane, program);
-    return !player || player->note.released_s > REST_S;
+    if (player && player->note.released_s <= REST_S)
+        return 0.0F;
+    return player && is_faint(pair_of(program), g->player[lane]) ? FAINT_S : TB_DRONE_S;
 }
 
 static float towards(float value, float target, float most)

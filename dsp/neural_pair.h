@@ -26,8 +26,8 @@ TB_RT void tb_pair_release(struct tb_fm_group *group, unsigned lane,
 TB_RT void tb_pair_stop(struct tb_fm_group *group, unsigned lane, const struct tb_program *program);
 TB_RT bool tb_pair_over(const struct tb_fm_group *group, unsigned lane,
                         const struct tb_program *program);
-TB_RT bool tb_pair_rests(const struct tb_fm_group *group, unsigned lane,
-                         const struct tb_program *program);
+TB_RT float tb_pair_patience(const struct tb_fm_group *group, unsigned lane,
+                             const struct tb_program *program);
 TB_RT void tb_pair_aim(const struct tb_fm_kernels *kernels, struct tb_fm_group *group,
                        const struct tb_fm_slice *slice, const struct tb_program *program);
 TB_RT void tb_pair_begin(const struct tb_program *program,

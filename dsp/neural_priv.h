@@ -46,6 +46,7 @@ struct tb_neural_voice {
     double f0_hz, f0_inc;                           /* now, and per sample */
     float gain, gain_inc;                           /* likewise */
     float from[TB_N_OPERATORS], to[TB_N_OPERATORS]; /* operators' levels of two frames */
+    float loudest;                                  /* carrier of the note so far */
     uint32_t inc[TB_N_OPERATORS];                   /* operators' steps, 2^32 a turn */
     double rest[TB_N_OPERATORS];                    /* of a slice, that steps left over */
     float raw[NEURAL_RAW];                          /* what the network said last, heads apart */

@@ -3,9 +3,10 @@
 
 #include "dsp/fastmath.h"
 
-#define RELEASE_DB 60.0F      /* that release_s speaks of */
-#define ONSET_S 0.001F        /* in which a voice comes in, whatever the network says */
-#define GUARD_DB 24.0F        /* above TB_NOTE_SILENT_DB the gain is 1 */
+#define RELEASE_DB 60.0F  /* that release_s speaks of */
+#define ONSET_S 0.001F    /* in which a voice comes in at least, whatever the network says */
+#define ONSET_SHARE 0.25F /* of the attack, likewise: networks start louder than they are asked */
+#define GUARD_DB 24.0F    /* above TB_NOTE_SILENT_DB the gain is 1 */
 #define DEEPEST_DB (-200.0F)  /* of an envelope */
 #define VIBRATO_FADE_S 0.5F   /* after its delay */
 #define VELOCITY_FALL_S 0.25F /* TB_NEURAL_RELEASE_S */
@@ -127,7 +128,8 @@ void tb_note_ask(const struct tb_note *note, const struct tb_note_shape *s,
     const bool down = note->envelope.stage != TB_NOTE_RELEASE;
     now->velocity = (float)note->velocity / 127.0F * (down ? 1.0F : tb_clampf(fall, 0.0F, 1.0F));
     const float heard_db = envelope_db(&note->envelope) + expression_db;
-    const float onset = tb_clampf(note->age_s / ONSET_S, 0.0F, 1.0F);
+    const float soft_s = ONSET_SHARE * s->attack_s;
+    const float onset = tb_clampf(note->age_s / (soft_s > ONSET_S ? soft_s : ONSET_S), 0.0F, 1.0F);
     now->gain = smooth((heard_db - TB_NOTE_SILENT_DB) / GUARD_DB) * onset;
     now->level = p->expression * p->expression * onset;
 }
