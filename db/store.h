@@ -219,6 +219,7 @@ struct tb_model {
     char factory[129]; /* file in the zoo; "" is an upload */
     int64_t created, updated;
     double first_us, further_us; /* a frame of the first voice and of each further one */
+    double level_db;             /* LUFS of a note, as the check heard it; not stored */
     char machine[TB_NAME];       /* where that was measured; "" not yet */
     char fm[TB_MODEL_FM]; /* JSON of its operators (server/formats/model_fm.h); "" has none */
 };

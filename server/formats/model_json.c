@@ -111,6 +111,7 @@ enum tb_status tb_model_from_check(const json_t *check, const char *seed, struct
         .loudness_high_db = read_number(meta, "loudness_high_db"),
         .first_us = read_number(check, "first_us"),
         .further_us = read_number(check, "further_us"),
+        .level_db = read_number(check, "level_db"),
     };
     enum tb_status status = read_texts(check, seed, &m, err);
     if (status == TB_OK)

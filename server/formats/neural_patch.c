@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/formats/neural_patch.h"
 
+#include "dsp/fastmath.h"
 #include "server/formats/import.h"
 #include "server/formats/patch_json.h"
 
@@ -9,31 +10,71 @@
 #include <string.h>
 #include <strings.h>
 
-/* Where people look for an instrument; the first word that occurs decides. */
-static const char *const places[][2] = {
-    {"flute", "Winds"},     {"clarinet", "Winds"}, {"oboe", "Winds"},     {"bassoon", "Winds"},
-    {"sax", "Winds"},       {"recorder", "Winds"}, {"trumpet", "Brass"},  {"trombone", "Brass"},
-    {"horn", "Brass"},      {"tuba", "Brass"},     {"violin", "Strings"}, {"viola", "Strings"},
-    {"cello", "Strings"},   {"bass", "Bass"},      {"string", "Strings"}, {"piano", "Keys"},
-    {"organ", "Organ"},     {"guitar", "Plucks"},  {"harp", "Plucks"},    {"mandolin", "Plucks"},
-    {"marimba", "Mallets"}, {"vibra", "Mallets"},  {"bell", "Mallets"},   {"voice", "Voices"},
-    {"choir", "Voices"},
+/* How an instrument is played: what the envelope of loudness of a note (note.*) looks like. */
+struct manner {
+    float attack_s, decay_s, sustain_db, release_s;
+    float vibrato_cents, vibrato_hz, vibrato_delay_s;
 };
+static const struct manner struck = {0.004F, 8.0F, -60.0F, 0.25F, 0, 5.2F, 0.4F},
+                           plucked = {0.004F, 5.0F, -60.0F, 0.2F, 0, 5.2F, 0.4F},
+                           blown = {0.05F, 0.3F, -2.0F, 0.12F, 10.0F, 5.0F, 0.5F},
+                           brassy = {0.03F, 0.2F, -3.0F, 0.1F, 5.0F, 5.2F, 0.6F},
+                           bowed = {0.08F, 0.3F, -1.5F, 0.18F, 14.0F, 5.6F, 0.35F},
+                           sung = {0.06F, 0.3F, -2.0F, 0.15F, 18.0F, 5.4F, 0.4F},
+                           held = {0.01F, 0.3F, 0.0F, 0.06F, 0, 5.2F, 0.4F};
 
-static const char *place_of(const struct tb_model *model)
+/* Where people look for an instrument, and how it is played; the first word that occurs decides. */
+static const struct {
+    const char *word, *category;
+    const struct manner *manner;
+} kinds[] = {
+    {"flute", "Winds", &blown},       {"clarinet", "Winds", &blown},
+    {"oboe", "Winds", &blown},        {"bassoon", "Winds", &blown},
+    {"sax", "Winds", &blown},         {"recorder", "Winds", &blown},
+    {"trumpet", "Brass", &brassy},    {"trombone", "Brass", &brassy},
+    {"horn", "Brass", &brassy},       {"tuba", "Brass", &brassy},
+    {"brass", "Brass", &brassy},      {"violin", "Strings", &bowed},
+    {"viola", "Strings", &bowed},     {"cello", "Strings", &bowed},
+    {"bass", "Bass", &plucked},       {"string", "Strings", &bowed},
+    {"piano", "Keys", &struck},       {"organ", "Organ", &held},
+    {"drawbar", "Organ", &held},      {"guitar", "Plucks", &plucked},
+    {"nylon", "Plucks", &plucked},    {"harp", "Plucks", &plucked},
+    {"mandolin", "Plucks", &plucked}, {"marimba", "Mallets", &struck},
+    {"vibra", "Mallets", &struck},    {"bell", "Mallets", &struck},
+    {"voice", "Voices", &sung},       {"choir", "Voices", &sung},
+    {"pad", "Pads", &bowed},          {"drift", "Pads", &bowed},
+};
+enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
+
+static size_t kind_of(const struct tb_model *model)
 {
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
-        if (strcasestr(model->instrument[0] ? model->instrument : model->name, places[i][0]))
-            return places[i][1];
-    return "Neural";
+    const char *told = model->instrument[0] ? model->instrument : model->name;
+    size_t i = 0;
+    while (i < N_KINDS && !strcasestr(told, kinds[i].word))
+        i++;
+    return i;
 }
 
-/* A data set peaks at full scale with its loudest note; an ordinary one of the shipped instruments
- * lies about 9 dB below the FM patches (measured: peaks of -30 dBFS against -21 for one key).
- * Models of envelopes have the level of their FM voice. */
-static float level_of(const struct tb_model *model)
+/* As loud as the FM factory patches, whose middle is at -26.5 LUFS for one key; ones that are held
+ * may be a little louder than bells. */
+static float gain_of(const struct tb_model *model)
 {
-    return strcmp(model->family, "fm_envelope") == 0 ? 0.0F : 9.0F;
+    const struct tb_param_info *gain = &tb_params[TB_P_PATCH_GAIN];
+    if (model->level_db == 0.0) /* never heard */
+        return 0.0F;
+    return tb_clampf((float)(-25.0 - model->level_db), (float)gain->min, (float)gain->max);
+}
+
+/* Networks that play a DX7 voice's envelopes have its manners by themselves. */
+static void play_as(const struct manner *m, float values[TB_N_PARAMS])
+{
+    values[TB_P_NOTE_ATTACK] = m->attack_s;
+    values[TB_P_NOTE_DECAY] = m->decay_s;
+    values[TB_P_NOTE_SUSTAIN] = m->sustain_db;
+    values[TB_P_NOTE_RELEASE] = m->release_s;
+    values[TB_P_NOTE_VIBRATO_DEPTH] = m->vibrato_cents;
+    values[TB_P_NOTE_VIBRATO_RATE] = m->vibrato_hz;
+    values[TB_P_NOTE_VIBRATO_DELAY] = m->vibrato_delay_s;
 }
 
 static void derive_uuid(const char *model_uuid, char uuid[TB_UUID])
@@ -52,11 +93,13 @@ enum tb_status tb_neural_patch_make(const struct tb_model *model, struct tb_patc
                                     struct tb_error *err)
 {
     float values[TB_N_PARAMS];
+    const size_t kind = kind_of(model);
     memset(patch, 0, sizeof *patch);
     derive_uuid(model->uuid, patch->uuid);
     (void)snprintf(patch->name, sizeof patch->name, "%.64s", model->name);
     (void)snprintf(patch->author, sizeof patch->author, "%.64s", model->credit);
-    (void)snprintf(patch->category, sizeof patch->category, "%s", place_of(model));
+    (void)snprintf(patch->category, sizeof patch->category, "%s",
+                   kind < N_KINDS ? kinds[kind].category : "Neural");
     (void)snprintf(patch->comment, sizeof patch->comment, "%s",
                    model->source[0] ? model->source : "A neural instrument.");
     (void)snprintf(patch->licence, sizeof patch->licence, "%.64s", model->licence);
@@ -70,7 +113,9 @@ enum tb_status tb_neural_patch_make(const struct tb_model *model, struct tb_patc
     memcpy(patch->models[0].name, model->name, sizeof model->name);
     patch->factory = true;
     tb_params_default(values);
-    values[TB_P_PATCH_GAIN] = level_of(model);
+    if (kind < N_KINDS && strcmp(model->family, "fm_envelope") != 0)
+        play_as(kinds[kind].manner, values);
+    values[TB_P_PATCH_GAIN] = gain_of(model);
     return tb_patch_set_params(patch, values, err);
 }
 

@@ -4,10 +4,12 @@
 #include "models/neural_spec.h"
 #include "server/formats/model_fm.h"
 #include "server/offline/machine.h"
+#include "server/offline/model_level.h"
 
 #include <sodium.h>
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 #include <sys/stat.h>
 
 #define RATE_HZ 48000.0F
+#define SILENT_LUFS (-200.0) /* JSON has no infinity */
 
 const void *tb_model_map(int fd, size_t *size, struct tb_error *err)
 {
@@ -133,7 +136,11 @@ static enum tb_status measure(const struct tb_model_file *file, json_t *result,
     (void)json_object_set_new(result, "first_us", json_real(first_us));
     (void)json_object_set_new(result, "further_us", json_real(further_us));
     (void)json_object_set_new(result, "machine", json_string(machine));
-    return TB_OK;
+    double lufs;
+    const enum tb_status status = tb_model_level(&spec, &lufs, err);
+    if (status == TB_OK)
+        (void)json_object_set_new(result, "level_db", json_real(fmax(lufs, SILENT_LUFS)));
+    return status;
 }
 
 json_t *tb_model_check(int fd, struct tb_error *err)

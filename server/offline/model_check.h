@@ -13,7 +13,7 @@
 
 enum { TB_MODEL_MAX_MIB = 512 };
 
-/* {"sha256","bytes","parameters","frame_rate","first_us","further_us","machine","meta":{key:value}}
+/* {"sha256","bytes","parameters","frame_rate","first_us","further_us","level_db","machine","meta":{key:value}}
  * of the file behind fd, meta as models/model_meta.def orders it (what is in bounds by then). NULL
  * with *err naming the key or tensor; TB_EINVAL for a file that is no good. */
 json_t *tb_model_check(int fd, struct tb_error *err);

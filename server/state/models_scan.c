@@ -202,6 +202,7 @@ static void measure_again(struct scan *scan, const struct tb_model *old)
         strcmp(checked.sha256, old->sha256) == 0) {
         a.model.first_us = checked.first_us;
         a.model.further_us = checked.further_us;
+        a.model.level_db = checked.level_db;
         memcpy(a.model.machine, checked.machine, sizeof a.model.machine);
         memcpy(a.model.fm, checked.fm, sizeof a.model.fm);
         (void)tb_models_in_store(scan->web, add, &a, &err);

@@ -86,14 +86,21 @@ async function hearFirst() {
     assert.fail('no model was written');
 }
 
+/** A part of the clip that is no silence: it swells, and ends by itself. */
+async function hearSome(button) {
+    for (const until = Date.now() + PATIENCE_MS; Date.now() < until;) {
+        if (!(await page.isVisible(`${button}[aria-pressed="true"]`))) await page.click(button);
+        const heard = await hear(page, 0.4);
+        if (loudnessDb(heard) > -40) return heard;
+    }
+    return assert.fail(`${button}: nothing is heard`);
+}
+
 test('the best so far is heard beside a recording, at one loudness, in one pass', async () => {
     await hearFirst();
-    const original = await hear(page, 0.4);
-    assert.ok(loudnessDb(original) > -40, `the recording: ${loudnessDb(original)} dB`);
+    const original = await hearSome('.pair .original');
     assert.ok((await inked(page, '.waves-pair canvas')) > 0);
-    await page.click('.pair .model');
-    await page.waitForSelector('.pair .model[aria-pressed="true"]');
-    const model = await hear(page, 0.4);
+    const model = await hearSome('.pair .model');
     // Other parts of the clip, which swells: the whole of both is at one loudness.
     const apart = loudnessDb(model) - loudnessDb(original);
     assert.ok(Math.abs(apart) < 30, `the model is ${apart} dB louder`);
