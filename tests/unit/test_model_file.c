@@ -388,6 +388,24 @@ static void a_header_stays_inside_its_file(void **state)
     }
 }
 
+static void a_header_has_a_length(void **state)
+{
+    enum { SIZE = TB_MODEL_MAX_HEADER + 64 };
+    (void)state;
+    unsigned char *data = malloc(SIZE);
+    assert_non_null(data);
+    memset(data, ' ', SIZE);
+    memcpy(data + 8, "{}", 2);
+    for (uint64_t over = 0; over < 2; over++) {
+        const uint64_t length = TB_MODEL_MAX_HEADER + over;
+        struct tb_error err = {0};
+        memcpy(data, &length, 8);
+        assert_null(tb_model_file_parse(data, SIZE, &err));
+        assert_int_equal(strstr(err.text, "at most 1048576") != NULL, over == 1);
+    }
+    free(data);
+}
+
 static void bad_values_are_refused(void **state)
 {
     (void)state;
@@ -571,6 +589,7 @@ int main(void)
         cmocka_unit_test(header_edits_are_refused),
         cmocka_unit_test(lengths_at_extremes),
         cmocka_unit_test(a_header_stays_inside_its_file),
+        cmocka_unit_test(a_header_has_a_length),
         cmocka_unit_test(bad_values_are_refused),
         cmocka_unit_test(int8_has_scales),
         cmocka_unit_test(strangers_are_refused),
