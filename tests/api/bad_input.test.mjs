@@ -21,6 +21,7 @@ after(() => d.end());
 
 const deep = (n) => '{"values":' + '{"a":'.repeat(n) + '1' + '}'.repeat(n) + '}';
 const NIL = '00000000-0000-4000-8000-000000000000';
+const NOTE = { time_s: 0, key: 60, velocity: 100, duration_s: 0.1 };
 const ROWS = [
     // what, method, path, body, status, field, options
     ['no JSON', 'PATCH', '/state', '{', 400],
@@ -100,6 +101,16 @@ const ROWS = [
     ['stale If-Match', 'PUT', () => path, { name: 'x' }, 412, undefined, { 'If-Match': '"9"' }],
     ['bad If-Match', 'PUT', () => path, { name: 'x' }, 412, undefined, { 'If-Match': 'W/"1"' }],
     ['If-Match *', 'DELETE', () => path, undefined, 412, undefined, { 'If-Match': '*' }],
+    // 0 would mean 'do not compare'; 2^32 + 1 is 1 again in 32 bits.
+    ...['"0"', '"00"', '"4294967297"', '"0000000001"', '"1', '1', '""'].map((tag) => [
+        `If-Match ${tag}`,
+        'PUT',
+        () => path,
+        { name: 'x' },
+        412,
+        undefined,
+        { 'If-Match': tag },
+    ]),
     ['unknown uuid', 'GET', `/patches/${NIL}`, undefined, 404],
     ['no uuid', 'GET', '/patches/../../etc/passwd', undefined, 400],
     ['unknown revision', 'GET', () => `${path}/revisions/99`, undefined, 404],
@@ -231,6 +242,39 @@ const ROWS = [
     ['no notes', 'POST', '/renders', { values: {} }, 400, 'notes'],
     ['both', 'POST', '/renders', { values: {}, notes: [], midi: '' }, 400, 'notes'],
     ['a bad note', 'POST', '/renders', { values: {}, notes: [{ key: 1 }] }, 400],
+    ...[
+        ['key', -1],
+        ['key', 128],
+        ['velocity', 0],
+        ['velocity', 128],
+        ['time_s', -0.1],
+        ['time_s', 600.1],
+        ['duration_s', -0.1],
+        ['duration_s', 600.1],
+    ].map(([field, value]) => [
+        `a note's ${field} of ${value}`,
+        'POST',
+        '/renders',
+        { values: {}, notes: [{ ...NOTE, [field]: value }] },
+        400,
+        field,
+    ]),
+    ...[
+        ['rate_hz', 22049],
+        ['rate_hz', 192001],
+        ['rate_hz', 44100.5],
+        ['seed', -1],
+        ['seed', 4294967296],
+        ['tail_s', -0.1],
+        ['tail_s', 60.1],
+    ].map(([field, value]) => [
+        `a render's ${field} of ${value}`,
+        'POST',
+        '/renders',
+        { values: {}, notes: [NOTE], [field]: value },
+        400,
+        field,
+    ]),
     ['no MIDI', 'POST', '/renders', { values: {}, midi: 'AAAA' }, 400],
     ['no such patch', 'POST', '/renders', { patch: NIL, notes: [] }, 404],
     [
