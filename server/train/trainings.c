@@ -33,14 +33,24 @@ static void announce(struct tb_trainings *t, const char *change, const char *uui
 
 /* ---- start and end of the service */
 
+/* The curve so far. The log has a line every few seconds, about.json what was last told: whichever
+ * knows of more time is right. Returns the last line, to be decref'd, or NULL. */
+static json_t *read_history(struct tb_trainings *t, const char *uuid, const json_t *about,
+                            struct tb_training_history *history)
+{
+    char log[TB_TRAINING_PATH];
+    tb_training_path(log, tb_trainings_state(t), TB_TRAINING_RUNS, uuid, "work/log.jsonl");
+    json_t *last = tb_training_history_read(history, log);
+    history->spent_s = fmax(history->spent_s, tb_training_number(about, "spent_s"));
+    return last;
+}
+
 /* The last that was logged is newer than what was saved. */
 static void read_last(struct tb_trainings *t, const char *uuid, json_t *about)
 {
     static const char *const members[] = {"step", "loss", "best", "best_step"};
-    char log[TB_TRAINING_PATH];
     struct tb_training_history history;
-    tb_training_path(log, tb_trainings_state(t), TB_TRAINING_RUNS, uuid, "work/log.jsonl");
-    json_t *last = tb_training_history_read(&history, log);
+    json_t *last = read_history(t, uuid, about, &history);
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
         if (json_is_number(json_object_get(last, members[i])))
             (void)json_object_set(about, members[i], json_object_get(last, members[i]));
@@ -413,8 +423,6 @@ static enum tb_status claim(struct tb_trainings *t, const json_t *about, struct 
 static enum tb_status launch(struct tb_trainings *t, const char *uuid, json_t *about,
                              double limit_s, struct tb_error *err)
 {
-    char log[TB_TRAINING_PATH];
-    tb_training_path(log, tb_trainings_state(t), TB_TRAINING_RUNS, uuid, "work/log.jsonl");
     (void)pthread_mutex_lock(&t->mutex);
     json_decref(t->about);
     t->about = about;
@@ -425,7 +433,7 @@ static enum tb_status launch(struct tb_trainings *t, const char *uuid, json_t *a
     t->played_ns = 0;
     t->threads = (int)tb_training_number(about, "threads");
     (void)snprintf(t->set, sizeof t->set, "%s", tb_training_text(about, "dataset"));
-    json_decref(tb_training_history_read(&t->history, log));
+    json_decref(read_history(t, uuid, about, &t->history));
     set_live(t, 0, 0, (double)NAN);
     (void)pthread_mutex_unlock(&t->mutex);
     enum tb_status status = tb_thread_start(&t->thread, "training", training_main, t, err);
@@ -474,7 +482,6 @@ enum tb_status tb_training_start(struct tb_trainings *t, json_t *about, char uui
 static enum tb_status resume(struct tb_trainings *t, const char *uuid, double minutes,
                              struct tb_error *err)
 {
-    char log[TB_TRAINING_PATH];
     struct tb_training_history history;
     json_t *about = tb_training_read(tb_trainings_state(t), TB_TRAINING_RUNS, uuid, err);
     enum tb_status status = about ? check_idle(t, err) : err->status;
@@ -482,8 +489,7 @@ static enum tb_status resume(struct tb_trainings *t, const char *uuid, double mi
         json_decref(about);
         return status;
     }
-    tb_training_path(log, tb_trainings_state(t), TB_TRAINING_RUNS, uuid, "work/log.jsonl");
-    json_decref(tb_training_history_read(&history, log));
+    json_decref(read_history(t, uuid, about, &history));
     double limit_s = 60 * tb_training_number(about, "minutes");
     if (minutes > 0)
         limit_s = history.spent_s + 60 * minutes;

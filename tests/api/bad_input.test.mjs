@@ -102,14 +102,9 @@ const ROWS = [
     ['bad If-Match', 'PUT', () => path, { name: 'x' }, 412, undefined, { 'If-Match': 'W/"1"' }],
     ['If-Match *', 'DELETE', () => path, undefined, 412, undefined, { 'If-Match': '*' }],
     // 0 would mean 'do not compare'; 2^32 + 1 is 1 again in 32 bits.
-    ...['"0"', '"00"', '"4294967297"', '"0000000001"', '"1', '1', '""'].map((tag) => [
-        `If-Match ${tag}`,
-        'PUT',
-        () => path,
-        { name: 'x' },
-        412,
-        undefined,
-        { 'If-Match': tag },
+    ...['"0"', '"00"', '"4294967297"', '"0000000001"', '"1', '1', '""'].flatMap((tag) => [
+        [`If-Match ${tag}`, 'PUT', () => path, { name: 'x' }, 412, undefined, { 'If-Match': tag }],
+        [`-If-Match ${tag}`, 'DELETE', () => path, undefined, 412, undefined, { 'If-Match': tag }],
     ]),
     ['unknown uuid', 'GET', `/patches/${NIL}`, undefined, 404],
     ['no uuid', 'GET', '/patches/../../etc/passwd', undefined, 400],
