@@ -86,18 +86,35 @@ void tb_api_state_model(struct tb_request *request)
     tb_load_request(request, choose_models);
 }
 
-void tb_api_state_undo(struct tb_request *request)
+/* later: where it goes on if models have to be waited for, NULL there. */
+static void travel(struct tb_request *request, bool back, void (*later)(struct tb_request *request))
 {
     struct tb_error err;
-    enum tb_status status = tb_control_undo(request->web->control, &err);
-    answer_state(request, status, &err);
+    enum tb_status status = tb_load_travel(request->web, request->store, back, !later, &err);
+    if (status == TB_EUNSUPPORTED && later)
+        tb_load_request(request, later);
+    else
+        answer_state(request, status, &err);
+}
+
+static void undo_later(struct tb_request *request)
+{
+    travel(request, true, NULL);
+}
+
+static void redo_later(struct tb_request *request)
+{
+    travel(request, false, NULL);
+}
+
+void tb_api_state_undo(struct tb_request *request)
+{
+    travel(request, true, undo_later);
 }
 
 void tb_api_state_redo(struct tb_request *request)
 {
-    struct tb_error err;
-    enum tb_status status = tb_control_redo(request->web->control, &err);
-    answer_state(request, status, &err);
+    travel(request, false, redo_later);
 }
 
 static void compare(struct tb_request *request)

@@ -193,16 +193,22 @@ static enum tb_status do_model(struct tb_session *session, json_t *message, stru
     return status == TB_OK ? load_later(session, message, &load, err) : status;
 }
 
+static enum tb_status travel(struct tb_session *session, const json_t *message, bool back,
+                             struct tb_error *err)
+{
+    struct tb_load_job load = {.kind = back ? TB_LOAD_UNDO : TB_LOAD_REDO};
+    enum tb_status status = tb_load_travel(session->ws->web, session->ws->reader, back, false, err);
+    return status == TB_EUNSUPPORTED ? load_later(session, message, &load, err) : status;
+}
+
 static enum tb_status do_undo(struct tb_session *session, json_t *message, struct tb_error *err)
 {
-    (void)message;
-    return tb_control_undo(control_of(session), err);
+    return travel(session, message, true, err);
 }
 
 static enum tb_status do_redo(struct tb_session *session, json_t *message, struct tb_error *err)
 {
-    (void)message;
-    return tb_control_redo(control_of(session), err);
+    return travel(session, message, false, err);
 }
 
 static enum tb_status do_compare(struct tb_session *session, json_t *message, struct tb_error *err)

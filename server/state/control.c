@@ -166,9 +166,8 @@ static enum tb_status end_compare(struct tb_control *control, struct tb_error *e
     return status;
 }
 
-/* Checked changes into the working copy, the mirror, the engine and the history. */
-static enum tb_status apply(struct tb_control *control, struct tb_change *changes, size_t n,
-                            struct tb_error *err)
+enum tb_status tb_control_apply(struct tb_control *control, const struct tb_change *changes,
+                                size_t n, struct tb_error *err)
 {
     bool was_comparing = control->comparing;
     enum tb_status status = check_room(control, n, err);
@@ -216,7 +215,7 @@ enum tb_status tb_control_set(struct tb_control *control, const struct tb_edit *
     tb_control_lock(control);
     for (size_t i = 0; i < n; i++)
         changes[i].before = control->values[changes[i].id];
-    enum tb_status status = apply(control, changes, n, err);
+    enum tb_status status = tb_control_apply(control, changes, n, err);
     if (status == TB_OK) {
         remember(control, changes, n, client);
         tell_values(control, changes, n, client);
@@ -245,42 +244,6 @@ enum tb_status tb_control_set_json(struct tb_control *control, json_t *values, u
         edits[n++].value = json_number_value(value);
     }
     return tb_control_set(control, edits, n, client, err);
-}
-
-/* Takes a step back (or forward) and tells everybody the whole state. */
-static enum tb_status travel(struct tb_control *control, bool back, struct tb_error *err)
-{
-    struct tb_change changes[TB_N_PARAMS];
-    enum tb_status status = TB_OK;
-    tb_control_lock(control);
-    const struct tb_step *step =
-        back ? tb_history_undo(&control->history) : tb_history_redo(&control->history);
-    if (!step) {
-        status = tb_fail(err, TB_ECONFLICT, back ? "nothing to undo" : "nothing to redo");
-    } else {
-        for (size_t i = 0; i < step->n; i++) {
-            changes[i] = step->changes[i];
-            if (back)
-                changes[i].after = step->changes[i].before;
-        }
-        status = apply(control, changes, step->n, err);
-        if (status == TB_OK)
-            tb_control_tell_state(control);
-        else
-            control->history.at = back ? control->history.at + 1 : control->history.at - 1;
-    }
-    tb_control_unlock(control);
-    return status;
-}
-
-enum tb_status tb_control_undo(struct tb_control *control, struct tb_error *err)
-{
-    return travel(control, true, err);
-}
-
-enum tb_status tb_control_redo(struct tb_control *control, struct tb_error *err)
-{
-    return travel(control, false, err);
 }
 
 enum tb_status tb_control_event(struct tb_control *control, const struct tb_event *event,

@@ -42,15 +42,33 @@ enum tb_status tb_control_set_json(struct tb_control *control, json_t *values, u
 /* models: the patch's own as they were found and prepared (loader.h). */
 enum tb_status tb_control_load(struct tb_control *control, const struct tb_patch *patch,
                                const struct tb_model_ref models[2], struct tb_error *err);
-/* The working copy through other models, found and prepared. */
+/* The working copy through other models, found and prepared; chosen: by somebody, who may want to
+ * take that back. */
 enum tb_status tb_control_models(struct tb_control *control, const struct tb_model_ref models[2],
-                                 struct tb_error *err);
+                                 bool chosen, struct tb_error *err);
 /* What it plays through, or with saved what its patch was stored with. Those that are missing are
  * named all the same; missing may be NULL. */
 void tb_control_get_models(struct tb_control *control, bool saved, struct tb_model_ref models[2],
                            bool missing[2]);
-enum tb_status tb_control_undo(struct tb_control *control, struct tb_error *err);
-enum tb_status tb_control_redo(struct tb_control *control, struct tb_error *err);
+
+/* Takes a step back, or does one again, that changed values. TB_ECONFLICT: there is none, or it is
+ * one across patches or models. */
+enum tb_status tb_control_travel(struct tb_control *control, bool back, struct tb_error *err);
+/* A step across patches or models. */
+struct tb_way {
+    bool back;
+    uint64_t serial;               /* the step */
+    char uuid[TB_UUID];            /* the patch that it leads to, "" none */
+    struct tb_model_ref models[2]; /* that it leads to */
+    bool missing[2];               /* to be filled in: those that are not to be had */
+};
+/* Is the next step such a one? */
+bool tb_control_way(struct tb_control *control, bool back, struct tb_way *way);
+/* Takes it, with its models as they were found and prepared, and its patch as it is stored now,
+ * NULL where that is gone. TB_ECONFLICT: it is not the next step any more. */
+enum tb_status tb_control_go(struct tb_control *control, const struct tb_way *way,
+                             const struct tb_patch *patch, struct tb_error *err);
+
 /* models: prepared, of the patch as stored (on) or of the working copy. */
 enum tb_status tb_control_compare(struct tb_control *control, bool on,
                                   const struct tb_model_ref models[2], struct tb_error *err);

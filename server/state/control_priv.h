@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 
-/* Shared by control.c, control_state.c and control_saved.c. */
+/* Shared by control.c, control_state.c, control_step.c and control_saved.c. */
 struct tb_control {
     struct tb_web *web;
     pthread_mutex_t mutex;     /* of everything, and of the command ring's producer side */
@@ -41,6 +41,11 @@ void tb_control_tell_state(struct tb_control *control); /* the whole state to su
 void tb_control_present(const struct tb_control *control, struct tb_model_ref models[2]);
 void tb_control_take(struct tb_control *control, const struct tb_patch *patch);
 json_t *tb_control_state_json(struct tb_control *control);
+/* Where it is now, for the step that leaves it. */
+void tb_control_place(const struct tb_control *control, struct tb_place *place);
+/* Checked changes into the working copy, the mirror and the engine. */
+enum tb_status tb_control_apply(struct tb_control *control, const struct tb_change *changes,
+                                size_t n, struct tb_error *err);
 /* Pushes values as parameter events where they differ from old (NULL: all). */
 enum tb_status tb_control_push_values(struct tb_control *control, const float *old,
                                       struct tb_error *err);

@@ -152,24 +152,6 @@ static void read_first(struct tb_control *control, struct tb_store *store)
     memcpy(control->models, control->saved_models, sizeof control->models);
 }
 
-/* One that is not here any more, or cannot be built, is named but silent: plain FM plays. */
-static void prepare_models(struct tb_control *control, struct tb_store *store)
-{
-    for (int i = 0; i < 2; i++) {
-        struct tb_model_ref wanted[2] = {{"", "", ""}, {"", "", ""}}, found[2];
-        struct tb_error err;
-        wanted[0] = control->models[i];
-        if (!wanted[0].uuid[0])
-            continue;
-        control->missing[i] =
-            tb_load_prepare(control->web, store, wanted, true, found, &err) != TB_OK;
-        if (control->missing[i])
-            tb_log("%s", err.text);
-        else
-            control->models[i] = found[0];
-    }
-}
-
 enum tb_status tb_control_restore(struct tb_control *control, struct tb_store *store,
                                   struct tb_error *err)
 {
@@ -177,7 +159,7 @@ enum tb_status tb_control_restore(struct tb_control *control, struct tb_store *s
         return resume(control, store, err);
     if (!read_last(control, store))
         read_first(control, store);
-    prepare_models(control, store);
+    tb_load_gather(control->web, store, control->models, control->missing); /* else plain FM */
     tb_control_recount(control);
     tb_control_mirror(control);
     struct tb_model_ref models[2];

@@ -60,18 +60,20 @@ enum tb_status tb_control_load(struct tb_control *control, const struct tb_patch
                                const struct tb_model_ref models[2], struct tb_error *err)
 {
     float values[TB_N_PARAMS];
+    struct tb_place here;
     tb_control_lock(control);
     memcpy(values, control->values, sizeof values);
     tb_control_values_of(patch, values);
     enum tb_status status = tb_control_send_image(control->web, values, models, err);
     if (status == TB_OK) {
+        tb_control_place(control, &here);
+        (void)tb_history_load(&control->history, &here, control->modified && !control->following);
         tb_control_take(control, patch);
         memcpy(control->values, values, sizeof values);
         memcpy(control->models, models, sizeof control->models);
         memset(control->missing, 0, sizeof control->missing);
-        control->comparing = false;
+        control->comparing = control->following = false;
         control->modified = false;
-        tb_history_clear(&control->history);
         tb_control_mirror(control);
         tb_control_dirty(control);
         tb_control_tell_state(control);
@@ -80,12 +82,25 @@ enum tb_status tb_control_load(struct tb_control *control, const struct tb_patch
     return status;
 }
 
-enum tb_status tb_control_models(struct tb_control *control, const struct tb_model_ref models[2],
-                                 struct tb_error *err)
+static bool same_models(const struct tb_model_ref a[2], const struct tb_model_ref b[2])
 {
+    bool same = true;
+    for (int i = 0; i < 2; i++)
+        same = same && strcmp(a[i].uuid, b[i].uuid) == 0 && strcmp(a[i].sha256, b[i].sha256) == 0;
+    return same;
+}
+
+enum tb_status tb_control_models(struct tb_control *control, const struct tb_model_ref models[2],
+                                 bool chosen, struct tb_error *err)
+{
+    struct tb_place here;
     tb_control_lock(control);
     enum tb_status status = tb_control_send_image(control->web, control->values, models, err);
     if (status == TB_OK) {
+        tb_control_place(control, &here);
+        if (chosen && !same_models(models, control->models))
+            (void)tb_history_models(&control->history, &here);
+        control->following = control->following && !chosen;
         memcpy(control->models, models, sizeof control->models);
         memset(control->missing, 0, sizeof control->missing);
         control->comparing = false;

@@ -50,7 +50,7 @@ static enum tb_status load_missing(struct tb_web *web, struct tb_error *err)
     if (!missing[0] && !missing[1])
         return TB_OK;
     enum tb_status status = tb_load_prepare(web, web->loads_reader, models, false, found, err);
-    return status == TB_OK ? tb_control_models(web->control, found, err) : status;
+    return status == TB_OK ? tb_control_models(web->control, found, false, err) : status;
 }
 
 static enum tb_status load(struct later *l, struct tb_error *err)
@@ -65,6 +65,9 @@ static enum tb_status load(struct later *l, struct tb_error *err)
         return tb_load_models(web, web->loads_reader, &l->load.choice, err);
     case TB_LOAD_COMPARE:
         return tb_load_compare(web, web->loads_reader, l->load.on, err);
+    case TB_LOAD_UNDO:
+    case TB_LOAD_REDO:
+        return tb_load_travel(web, web->loads_reader, l->load.kind == TB_LOAD_UNDO, true, err);
     case TB_LOAD_MISSING:
         return load_missing(web, err);
     }

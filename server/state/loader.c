@@ -93,6 +93,24 @@ enum tb_status tb_load_prepare(struct tb_web *web, struct tb_store *store,
     return status;
 }
 
+void tb_load_gather(struct tb_web *web, struct tb_store *store, struct tb_model_ref models[2],
+                    bool missing[2])
+{
+    for (int i = 0; i < 2; i++) {
+        struct tb_model_ref wanted[2] = {{"", "", ""}, {"", "", ""}}, found[2];
+        struct tb_error err;
+        missing[i] = false;
+        wanted[0] = models[i];
+        if (!wanted[0].uuid[0])
+            continue;
+        missing[i] = tb_load_prepare(web, store, wanted, true, found, &err) != TB_OK;
+        if (missing[i])
+            tb_log("%s", err.text);
+        else
+            models[i] = found[0];
+    }
+}
+
 enum tb_status tb_load_models(struct tb_web *web, struct tb_store *store,
                               const struct tb_model_choice *choice, struct tb_error *err)
 {
@@ -113,7 +131,7 @@ enum tb_status tb_load_models(struct tb_web *web, struct tb_store *store,
             status = tb_load_prepare(web, store, wanted, choice->force, found, err);
         if (status != TB_OK)
             return status;
-        status = tb_control_models(web->control, found, err);
+        status = tb_control_models(web->control, found, true, err);
         if (status != TB_ECONFLICT)
             return status;
         status = i + 1 < TRIES ? TB_OK : TB_ECONFLICT;
@@ -152,6 +170,37 @@ enum tb_status tb_load_program(struct tb_web *web, struct tb_store *store, uint3
     char uuid[TB_UUID];
     enum tb_status status = tb_bank_program(store, bank, program, uuid, err);
     return status == TB_OK ? tb_load_patch(web, store, uuid, true, err) : status;
+}
+
+/* ---- undo */
+
+static enum tb_status go(struct tb_web *web, struct tb_store *store, struct tb_way *way,
+                         struct tb_error *err)
+{
+    struct tb_patch patch = {0};
+    enum tb_status status =
+        way->uuid[0] ? tb_patch_read(store, way->uuid, &patch, err) : TB_ENOTFOUND;
+    if (status == TB_OK || status == TB_ENOTFOUND) { /* deleted meanwhile: without a patch */
+        tb_load_gather(web, store, way->models, way->missing);
+        status = tb_control_go(web->control, way, status == TB_OK ? &patch : NULL, err);
+    }
+    tb_patch_clear(&patch);
+    return status;
+}
+
+enum tb_status tb_load_travel(struct tb_web *web, struct tb_store *store, bool back, bool may_wait,
+                              struct tb_error *err)
+{
+    enum tb_status status = TB_ECONFLICT;
+    for (int i = 0; i < TRIES && status == TB_ECONFLICT; i++) {
+        struct tb_way way;
+        if (!tb_control_way(web->control, back, &way))
+            return tb_control_travel(web->control, back, err);
+        if (has_models(way.models) && !may_wait)
+            return tb_fail(err, TB_EUNSUPPORTED, "undo: models take time");
+        status = go(web, store, &way, err);
+    }
+    return status;
 }
 
 /* ---- comparison */

@@ -23,6 +23,11 @@ enum tb_status tb_load_prepare(struct tb_web *web, struct tb_store *store,
                                const struct tb_model_ref wanted[2], bool force,
                                struct tb_model_ref found[2], struct tb_error *err);
 
+/* Each of models by itself, whatever it costs: models become what was found, those that cannot be
+ * had keep their names, are missing and logged. */
+void tb_load_gather(struct tb_web *web, struct tb_store *store, struct tb_model_ref models[2],
+                    bool missing[2]);
+
 /* A thread with a reading connection. Reads a patch and makes it the working copy. Waits for models
  * where it has some; with may_wait false those are TB_EUNSUPPORTED. */
 enum tb_status tb_load_patch(struct tb_web *web, struct tb_store *store, const char *uuid,
@@ -47,8 +52,20 @@ enum tb_status tb_load_compare(struct tb_web *web, struct tb_store *store, bool 
 /* Does a comparison have to wait for models? Any thread. */
 bool tb_load_compare_waits(struct tb_web *web);
 
+/* Undo, or with back false redo: values at once; a step across patches or models reads and prepares
+ * them, what is not to be had any more is missing. may_wait as above. */
+enum tb_status tb_load_travel(struct tb_web *web, struct tb_store *store, bool back, bool may_wait,
+                              struct tb_error *err);
+
 /* Something to be done on the thread for loads, for a client of the WebSocket. */
-enum tb_load_kind { TB_LOAD_PATCH, TB_LOAD_MODELS, TB_LOAD_COMPARE, TB_LOAD_MISSING };
+enum tb_load_kind {
+    TB_LOAD_PATCH,
+    TB_LOAD_MODELS,
+    TB_LOAD_COMPARE,
+    TB_LOAD_UNDO,
+    TB_LOAD_REDO,
+    TB_LOAD_MISSING,
+};
 struct tb_load_job {
     enum tb_load_kind kind;
     char uuid[TB_UUID];            /* PATCH */

@@ -51,16 +51,14 @@ enum tb_status tb_control_set_json(struct tb_control *control, json_t *values, u
     return json_is_object(values) ? TB_OK : tb_fail(err, TB_EINVAL, "values: not an object");
 }
 
-enum tb_status tb_control_undo(struct tb_control *control, struct tb_error *err)
+enum tb_status tb_load_travel(struct tb_web *web, struct tb_store *store, bool back, bool may_wait,
+                              struct tb_error *err)
 {
-    (void)control;
-    FUZZ_CHECK(greeted);
+    (void)web;
+    (void)store;
+    (void)back;
+    FUZZ_CHECK(greeted && !may_wait); /* not on the thread of the WebSocket */
     return tb_fail(err, TB_ECONFLICT, "nothing to undo");
-}
-
-enum tb_status tb_control_redo(struct tb_control *control, struct tb_error *err)
-{
-    return tb_control_undo(control, err);
 }
 
 bool tb_load_compare_waits(struct tb_web *web)
@@ -71,9 +69,7 @@ bool tb_load_compare_waits(struct tb_web *web)
 enum tb_status tb_load_compare(struct tb_web *web, struct tb_store *store, bool on,
                                struct tb_error *err)
 {
-    (void)store;
-    (void)on;
-    return tb_control_undo(web->control, err);
+    return tb_load_travel(web, store, on, false, err);
 }
 
 enum tb_status tb_load_later(struct tb_web *web, const struct tb_load_job *load,
