@@ -82,20 +82,21 @@ static enum tb_status resolve(struct tb_web *web, json_t *spec, struct tb_job *j
     return status;
 }
 
+/* err names the member alone. */
 static enum tb_status check_note(const json_t *note, struct tb_error *err)
 {
-    long long key = -1, velocity = -1;
-    double time_s = -1.0, duration_s = -1.0;
+    static const char *const members[] = {"time_s", "key", "velocity", "duration_s"};
+    long long whole = 0;
+    double number = 0.0;
     const double seconds[2] = {0.0, 600.0};
-    if (!json_is_object(note))
-        return tb_fail(err, TB_EINVAL, "notes: each is an object");
-    if (tb_json_integer(note, "key", (long long[]){0, 127}, &key, err) != TB_OK ||
-        tb_json_integer(note, "velocity", (long long[]){1, 127}, &velocity, err) != TB_OK ||
-        tb_json_number(note, "time_s", seconds, &time_s, err) != TB_OK ||
-        tb_json_number(note, "duration_s", seconds, &duration_s, err) != TB_OK)
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        if (!json_object_get(note, members[i]))
+            return tb_fail(err, TB_EINVAL, "%s: missing", members[i]);
+    if (tb_json_integer(note, "key", (long long[]){0, 127}, &whole, err) != TB_OK ||
+        tb_json_integer(note, "velocity", (long long[]){1, 127}, &whole, err) != TB_OK ||
+        tb_json_number(note, "time_s", seconds, &number, err) != TB_OK ||
+        tb_json_number(note, "duration_s", seconds, &number, err) != TB_OK)
         return TB_EINVAL;
-    if (key < 0 || velocity < 0 || time_s < 0.0 || duration_s < 0.0)
-        return tb_fail(err, TB_EINVAL, "notes: time_s, key, velocity and duration_s are needed");
     return TB_OK;
 }
 
@@ -116,8 +117,11 @@ static enum tb_status check_score(json_t *spec, struct tb_error *err)
         return tb_fail(err, TB_EINVAL, "notes: not a list of at most %d", MAX_NOTES);
     json_array_foreach(notes, i, note)
     {
-        if (check_note(note, err) != TB_OK)
-            return TB_EINVAL;
+        struct tb_error fault;
+        if (!json_is_object(note))
+            return tb_fail(err, TB_EINVAL, "notes[%zu]: not an object", i);
+        if (check_note(note, &fault) != TB_OK)
+            return tb_fail(err, TB_EINVAL, "notes[%zu].%.140s", i, fault.text);
     }
     return TB_OK;
 }

@@ -7,6 +7,7 @@
 #include "server/web/route.h"
 #include "server/web/web.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -15,11 +16,14 @@ enum { LOW_DISK_BYTES = 16 << 20 };
 
 void tb_api_root(struct tb_request *request)
 {
-    static const char *const links[] = {"status", "params", "state",  "patches", "categories",
-                                        "banks",  "about",  "health", "metrics", "openapi.json"};
     json_t *object = json_object();
-    for (size_t i = 0; i < sizeof links / sizeof links[0] && object; i++)
-        (void)json_object_set_new(object, links[i], json_sprintf(TB_API "/%s", links[i]));
+    for (size_t i = 0; i < tb_n_routes && object; i++) { /* the first of each group */
+        char name[32];
+        const char *path = tb_routes[i].path + 1;
+        (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(path, "/"), path);
+        if (name[0] && !strchr(path, '{') && !json_object_get(object, name))
+            (void)json_object_set_new(object, name, json_sprintf(TB_API "/%s", path));
+    }
     tb_answer_json(
         request, 200,
         json_pack("{s:s, s:s, s:o}", "name", "timbred", "version", TB_VERSION, "links", object));

@@ -173,6 +173,10 @@ static bool check_query(struct tb_request *request, const struct tb_query_info *
     return false;
 }
 
+/* Names that are told; others could end in the middle of a character. */
+static const char plain_characters[] =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+
 bool tb_route_query(struct tb_request *request, char *query)
 {
     char *rest = NULL;
@@ -190,7 +194,8 @@ bool tb_route_query(struct tb_request *request, char *query)
         }
         const struct tb_query_info *q = find_query(request->route->name, pair);
         if (!q) {
-            tb_answer_problem(request, 400, "query: unknown parameter");
+            bool plain = *pair && strlen(pair) == strspn(pair, plain_characters);
+            tb_answer_problem(request, 400, "%.40s: unknown parameter", plain ? pair : "query");
             return false;
         }
         if (strcmp(q->name, "uuid") != 0 && tb_query(request, q->name)) {

@@ -118,7 +118,8 @@ const ROWS = [
     ['limit a word', 'GET', '/patches?limit=ten', undefined, 400, 'limit'],
     ['limit twice', 'GET', '/patches?limit=1&limit=2', undefined, 400, 'limit'],
     ['unknown sort', 'GET', '/patches?sort=loudness', undefined, 400, 'sort'],
-    ['unknown query', 'GET', '/patches?colour=red', undefined, 400, 'query'],
+    ['unknown query', 'GET', '/patches?colour=red', undefined, 400, 'colour'],
+    ['a query that is no name', 'GET', '/patches?a%20b=red', undefined, 400, 'query'],
     ['bad escape', 'GET', '/patches?q=%zz', undefined, 400, 'query'],
     ['NUL in a query', 'GET', '/patches?q=%00', undefined, 400, 'query'],
     ['query not UTF-8', 'GET', '/patches?q=%ff', undefined, 400, 'q'],
@@ -236,7 +237,6 @@ const ROWS = [
     ],
     ['no notes', 'POST', '/renders', { values: {} }, 400, 'notes'],
     ['both', 'POST', '/renders', { values: {}, notes: [], midi: '' }, 400, 'notes'],
-    ['a bad note', 'POST', '/renders', { values: {}, notes: [{ key: 1 }] }, 400],
     ...[
         ['key', -1],
         ['key', 128],
@@ -252,7 +252,7 @@ const ROWS = [
         '/renders',
         { values: {}, notes: [{ ...NOTE, [field]: value }] },
         400,
-        field,
+        `notes[0].${field}`,
     ]),
     ...[
         ['rate_hz', 22049],
@@ -270,6 +270,22 @@ const ROWS = [
         400,
         field,
     ]),
+    ['half a note', 'POST', '/renders', { values: {}, notes: [{ key: 1 }] }, 400, 'notes[0].time_s'],
+    ['no note', 'POST', '/renders', { values: {}, notes: [7] }, 400, 'notes[0]'],
+    [
+        'a bad note',
+        'POST',
+        '/renders',
+        {
+            values: {},
+            notes: [
+                { time_s: 0, key: 60, velocity: 100, duration_s: 1 },
+                { time_s: 0, key: 'C4', velocity: 100, duration_s: 1 },
+            ],
+        },
+        400,
+        'notes[1].key',
+    ],
     ['no MIDI', 'POST', '/renders', { values: {}, midi: 'AAAA' }, 400],
     ['no such patch', 'POST', '/renders', { patch: NIL, notes: [] }, 404],
     [
