@@ -148,7 +148,11 @@ void tb_api_patch_export(struct tb_request *request)
     struct tb_patch patch = {0};
     struct tb_error err;
     bool syx = wants_syx(request);
-    if (tb_patch_read(request->store, request->args[0], &patch, &err) != TB_OK) {
+    enum tb_status status = tb_patch_read(request->store, request->args[0], &patch, &err);
+    if (status == TB_OK && syx)
+        status = tb_patch_check_voice(&patch, &err);
+    if (status != TB_OK) {
+        tb_patch_clear(&patch);
         tb_answer_error(request, &err);
         return;
     }
@@ -189,6 +193,8 @@ static void export_chosen(struct tb_request *request, const struct tb_bank *bank
     enum tb_status status = patches ? TB_OK : tb_fail(&err, TB_ENOMEM, "out of memory");
     for (; have < n && status == TB_OK; have++)
         status = tb_patch_read(request->store, uuids[have], &patches[have], &err);
+    for (size_t i = 0; syx && i < have && status == TB_OK; i++)
+        status = tb_patch_check_voice(&patches[i], &err);
     if (status != TB_OK)
         tb_answer_error(request, &err);
     else if (syx)

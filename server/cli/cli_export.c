@@ -192,6 +192,8 @@ static enum tb_status to_syx(const struct collection *c, struct tb_cli_bytes *ou
     if (!out->data)
         return tb_fail(err, TB_ENOMEM, "no memory");
     for (size_t i = 0; i < c->n; i++) {
+        if (tb_patch_check_voice(&c->patches[i], err) != TB_OK)
+            return err->status;
         tb_patch_to_voice(&c->patches[i], voice);
         tb_syx_pack(voice, packed[i]);
     }
@@ -235,6 +237,9 @@ enum tb_status tb_cli_export(struct tb_cli *cli, const json_t *uuids, const char
                              const char *format, struct tb_cli_bytes *out, struct tb_error *err)
 {
     *out = (struct tb_cli_bytes){0};
-    return cli->remote ? export_remote(cli, uuids, bank, format, out, err)
-                       : export_stored(cli, uuids, bank, format, out, err);
+    enum tb_status s = cli->remote ? export_remote(cli, uuids, bank, format, out, err)
+                                   : export_stored(cli, uuids, bank, format, out, err);
+    if (s == TB_ECONFLICT) /* a network plays it: to try again would not help */
+        s = err->status = TB_EINVAL;
+    return s;
 }

@@ -105,6 +105,13 @@ enum tb_status tb_patch_from_voice(const uint8_t packed[TB_SYX_PACKED], struct t
     return status ? status : keep_raw_name(patch, packed + TB_SYX_PACKED - TB_SYX_NAME, err);
 }
 
+enum tb_status tb_patch_check_voice(const struct tb_patch *patch, struct tb_error *err)
+{
+    if (!patch->models[0].uuid[0] && !patch->models[1].uuid[0])
+        return TB_OK;
+    return tb_fail(err, TB_ECONFLICT, "a network plays \"%.64s\"; a DX7 cannot", patch->name);
+}
+
 void tb_patch_to_voice(const struct tb_patch *patch, uint8_t voice[TB_SYX_UNPACKED])
 {
     float values[TB_N_PARAMS];

@@ -14,6 +14,10 @@ enum tb_status tb_patch_from_voice(const uint8_t packed[TB_SYX_PACKED], struct t
                                    struct tb_error *err);
 void tb_patch_to_voice(const struct tb_patch *patch, uint8_t voice[TB_SYX_UNPACKED]);
 
+/* May it be written for a DX7? TB_ECONFLICT where a network plays it: its values alone are another
+ * sound. */
+enum tb_status tb_patch_check_voice(const struct tb_patch *patch, struct tb_error *err);
+
 /* Equal texts, tags and values; whatever the uuid, favourite and revision. */
 bool tb_patch_same(const struct tb_patch *a, const struct tb_patch *b);
 
