@@ -198,9 +198,23 @@ void tb_api_patch_patch(struct tb_request *request)
     replace(request, true);
 }
 
+/* A factory patch could come back by a reinstallation only. */
+static bool is_factory(struct tb_request *request)
+{
+    struct tb_patch patch = {0};
+    bool factory =
+        tb_patch_read(request->store, request->args[0], &patch, NULL) == TB_OK && patch.factory;
+    if (factory)
+        tb_answer_problem(request, 409, "patch: %.64s is a factory patch, which stays", patch.name);
+    tb_patch_clear(&patch);
+    return factory;
+}
+
 void tb_api_patch_delete(struct tb_request *request)
 {
     struct tb_error err;
+    if (is_factory(request))
+        return;
     if (tb_patch_delete(request->store, request->args[0], request->if_match, &err) != TB_OK) {
         answer_stale(request, &err);
         return;

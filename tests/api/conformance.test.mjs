@@ -64,6 +64,9 @@ test('what needs nothing', async () => {
         assert.equal((await d.api('GET', path)).status, 200, path);
     for (const path of ['/health', '/metrics', '/openapi.json', '/tokens', '/benchmarks'])
         assert.equal((await d.api('GET', path)).status, 200, path);
+    const { links } = (await d.api('GET', '/')).json;
+    for (const name of Object.keys(d.openapi.paths).map((path) => path.split('/')[1]))
+        if (name) assert.ok(d.openapi.paths[links[name]?.replace('/api/v1', '')], name);
     const params = (await d.api('GET', '/params')).json;
     assert.ok(params.params.length > 150);
     assert.deepEqual(params.algorithms[31].carriers, [1, 2, 3, 4, 5, 6]);
@@ -270,6 +273,47 @@ test('imports and exports', async () => {
         type: 'application/json',
     });
     assert.equal(read.status, 201);
+});
+
+test('a factory patch can be changed, not deleted', async () => {
+    const list = (await d.api('GET', '/patches?limit=500')).json.items;
+    const { uuid, name } = list.find((p) => p.factory);
+    const path = `/patches/${uuid}`;
+    const made = await d.api('GET', path);
+    const refused = await d.api('DELETE', path, undefined, { headers: etag(made) });
+    assert.equal(refused.status, 409);
+    assert.equal(refused.json.detail, `patch: ${name} is a factory patch, which stays`);
+    const change = { values: { 'fm.feedback': 6 } };
+    const saved = await d.api('PATCH', path, change, { headers: etag(made) });
+    assert.deepEqual([saved.json.revision, saved.json.factory], [2, true]);
+    const again = await d.api('DELETE', path, undefined, { headers: etag(saved) });
+    assert.equal(again.status, 409, 'a changed one stays, too');
+    const back = await d.api('POST', `${path}/revert`, { revision: 1 });
+    assert.deepEqual(back.json.values, made.json.values);
+});
+
+test('what a network plays is nothing for a DX7', async () => {
+    const model = { uuid: crypto.randomUUID(), sha256: 'ab'.repeat(32), name: 'Oboe' };
+    const neural = await create({ name: 'Oboe', model });
+    const beside = await create({ name: 'Beside', model_b: model });
+    const plain = await create({ name: 'Plain FM' });
+    const bank = await d.api('POST', '/banks', {
+        name: 'Mixed',
+        number: 903,
+        patches: [plain.uuid, neural.uuid],
+    });
+    for (const path of [
+        `/patches/${neural.uuid}/export?format=syx`,
+        `/exports?format=syx&uuid=${plain.uuid}&uuid=${neural.uuid}`,
+        `/exports?format=syx&bank=${bank.json.uuid}`,
+    ]) {
+        const refused = await d.api('GET', path);
+        assert.equal(refused.status, 409, path);
+        assert.equal(refused.json.detail, 'a network plays "Oboe"; a DX7 cannot');
+    }
+    assert.equal((await d.api('GET', `/exports?format=syx&uuid=${beside.uuid}`)).status, 409);
+    assert.equal((await d.api('GET', `/exports?format=json&bank=${bank.json.uuid}`)).status, 200);
+    assert.equal((await d.api('GET', `/exports?format=syx&uuid=${plain.uuid}`)).status, 200);
 });
 
 test('banks', async () => {
