@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum tb_status tb_link_file_write(const char *directory, uint16_t port, const char *token,
-                                  struct tb_error *err)
+enum tb_status tb_link_file_write(const char *directory, const char *host, uint16_t port,
+                                  const char *token, struct tb_error *err)
 {
     char path[320], beside[328];
     (void)snprintf(path, sizeof path, "%s/link", directory);
@@ -17,7 +17,7 @@ enum tb_status tb_link_file_write(const char *directory, uint16_t port, const ch
     int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return tb_fail(err, TB_EIO, "%.100s: %s", path, strerror(errno));
-    bool written = dprintf(fd, "http://127.0.0.1:%u/#token=%s\n", port, token) > 0;
+    bool written = dprintf(fd, "http://%s:%u/#token=%s\n", host, port, token) > 0;
     if (close(fd) != 0 || !written || rename(beside, path) != 0) {
         enum tb_status s = tb_fail(err, TB_EIO, "%.100s: %s", path, strerror(errno));
         (void)unlink(beside);
@@ -38,7 +38,7 @@ bool tb_link_file_read(const char *directory, char *url, size_t url_size, char *
     bool got = fgets(line, (int)sizeof line, file) != NULL;
     (void)fclose(file);
     char *split = got ? strstr(line, mark) : NULL;
-    if (!split || strncmp(line, "http://127.0.0.1:", 17) != 0)
+    if (!split || strncmp(line, "http://", 7) != 0)
         return false;
     *split = '\0';
     char *text = split + sizeof mark - 1;

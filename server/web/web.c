@@ -73,6 +73,11 @@ static void raise_files(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static bool is_every(const char *listen)
+{
+    return strcmp(listen, "0.0.0.0") == 0 || strcmp(listen, "::") == 0;
+}
+
 static bool is_loopback(const char *listen)
 {
     return !strncmp(listen, "127.", 4) || !strcmp(listen, "::1") || !strcmp(listen, "localhost");
@@ -193,7 +198,9 @@ static int serve(struct tb_web *web, int socket)
         (void)complain(&err, 0);
     if (start_parts(web, store, &err) != TB_OK)
         return complain(&err, 1);
-    if (first && token[0] && tb_link_file_write(web->config.state_dir, web->port, token, &err))
+    const char *host = is_every(web->config.listen) ? "127.0.0.1" : web->config.listen;
+    if (first && token[0] &&
+        tb_link_file_write(web->config.state_dir, host, web->port, token, &err))
         (void)complain(&err, 0); /* only the command line misses it */
     (void)printf("listening http://%s:%u\n",
                  is_loopback(web->config.listen) ? web->config.listen : "127.0.0.1", web->port);
