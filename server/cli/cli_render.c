@@ -13,7 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+static bool is_standard(const char *path)
+{
+    return strcmp(path, "-") == 0;
+}
 
 /* Where rendered blocks go. */
 struct sink {
@@ -97,6 +103,56 @@ static enum tb_wav_format wav_format(const struct tb_args *args)
                                       : TB_WAV_FLOAT;
 }
 
+static struct tb_wav_config wav_config(const struct tb_args *args,
+                                       const struct tb_render_spec *spec)
+{
+    return (struct tb_wav_config){.rate_hz = spec->rate_hz,
+                                  .n_channels = tb_args_has(args, "mono") ? 1 : 2,
+                                  .format = wav_format(args)};
+}
+
+/* Into wav, which is closed; path is for people. */
+static enum tb_status render_wav(struct tb_render_spec *spec, struct tb_wav *wav, bool mono,
+                                 const char *path, struct tb_render_report *report,
+                                 struct tb_error *err)
+{
+    struct sink sink = {.wav = wav, .mono = mono};
+    struct tb_error closing;
+    spec->sink = write_block;
+    spec->context = &sink;
+    enum tb_status s = tb_render(spec, report, err);
+    if (sink.err.status != TB_OK)
+        s = tb_fail(err, sink.err.status, "%.60s: %.90s", path, sink.err.text);
+    if (tb_wav_close(wav, &closing) != TB_OK && s == TB_OK)
+        s = tb_fail(err, closing.status, "%.60s: %.90s", path, closing.text);
+    return s;
+}
+
+/* To standard output, whole: its head has the sizes, which a pipe could not be told afterwards. */
+static enum tb_status render_out(const struct tb_args *args, struct tb_render_spec *spec,
+                                 struct tb_render_report *report, struct tb_error *err)
+{
+    static const char name[] = "standard output";
+    struct tb_wav_config config = wav_config(args, spec);
+    int fd = memfd_create("render", MFD_CLOEXEC);
+    struct tb_wav *wav = fd >= 0 ? tb_wav_create_fd(fd, &config, err) : NULL;
+    if (!wav) {
+        if (fd >= 0)
+            (void)close(fd);
+        return tb_fail(err, TB_ENOMEM, "%s: no memory", name);
+    }
+    enum tb_status s = render_wav(spec, wav, config.n_channels == 1, name, report, err);
+    off_t size = s == TB_OK ? lseek(fd, 0, SEEK_END) : 0;
+    void *data = size > 0 ? mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+    if (s == TB_OK)
+        s = data != MAP_FAILED ? tb_cli_write_file("-", data, (size_t)size, err)
+                               : tb_fail(err, TB_ENOMEM, "%s: no memory", name);
+    if (data != MAP_FAILED)
+        (void)munmap(data, (size_t)size);
+    (void)close(fd);
+    return s;
+}
+
 /* Renders beside the file and renames it, so that a fault leaves no half of one. */
 static enum tb_status render_file(const struct tb_args *args, struct tb_render_spec *spec,
                                   const char *path, struct tb_render_report *report,
@@ -105,21 +161,11 @@ static enum tb_status render_file(const struct tb_args *args, struct tb_render_s
     char beside[4096];
     if (snprintf(beside, sizeof beside, "%s.new-%d", path, (int)getpid()) >= (int)sizeof beside)
         return tb_fail(err, TB_EINVAL, "--output: the path is too long");
-    struct tb_wav_config config = {.rate_hz = spec->rate_hz,
-                                   .n_channels = tb_args_has(args, "mono") ? 1 : 2,
-                                   .format = wav_format(args)};
-    struct sink sink = {.mono = config.n_channels == 1};
-    sink.wav = tb_wav_create(beside, &config, err);
-    if (!sink.wav)
+    struct tb_wav_config config = wav_config(args, spec);
+    struct tb_wav *wav = tb_wav_create(beside, &config, err);
+    if (!wav)
         return tb_fail(err, TB_EIO, "%.100s: cannot be written", path);
-    spec->sink = write_block;
-    spec->context = &sink;
-    struct tb_error closing;
-    enum tb_status s = tb_render(spec, report, err);
-    if (sink.err.status != TB_OK)
-        s = tb_fail(err, sink.err.status, "%.60s: %.90s", path, sink.err.text);
-    if (tb_wav_close(sink.wav, &closing) != TB_OK && s == TB_OK)
-        s = tb_fail(err, closing.status, "%.60s: %.90s", path, closing.text);
+    enum tb_status s = render_wav(spec, wav, config.n_channels == 1, path, report, err);
     if (s == TB_OK && rename(beside, path) != 0)
         s = tb_fail(err, TB_EIO, "%.100s: %s", path, strerror(errno));
     if (s != TB_OK)
@@ -136,8 +182,10 @@ static int tell(struct tb_cli *cli, const struct tb_render_spec *spec, const cha
                                       (int)spec->rate_hz, "frames", (json_int_t)report->frames,
                                       "seconds", seconds, "peak", report->peak, "cut",
                                       (int)report->cut));
-    printf("%s: %.2f s, peak %.3f%s\n", path, seconds, report->peak,
-           report->cut ? ", faded out while it still sounded (--tail)" : "");
+    bool out = is_standard(path);
+    fprintf(out ? stderr : stdout, "%s: %.2f s, peak %.3f%s\n", out ? "standard output" : path,
+            seconds, report->peak,
+            report->cut ? ", faded out while it still sounded (--tail)" : "");
     return 0;
 }
 
@@ -177,7 +225,8 @@ static enum tb_status render(struct tb_cli *cli, const struct source *source, co
                                   .cpu = tb_cli_cpu(args),
                                   .total_s = tb_args_number(args, "length", 0.0),
                                   .tail_s = tb_args_number(args, "tail", 10.0)};
-    s = render_file(args, &spec, path, &report, err);
+    s = is_standard(path) ? render_out(args, &spec, &report, err)
+                          : render_file(args, &spec, path, &report, err);
     if (s == TB_OK)
         *status = tell(cli, &spec, path, &report);
     tb_score_clear(&score);
@@ -253,6 +302,8 @@ int tb_run_render(struct tb_cli *cli)
         fault = batch ? "OUTDIR: needed" : "render: needs PATCH, or --model";
     else if (!output)
         fault = "--output: needed";
+    else if (cli->json && is_standard(output))
+        fault = "--json: not while the sound goes to standard output";
     if (fault) {
         (void)tb_fail(&err, TB_EINVAL, "%s", fault);
         return tb_cli_fail(cli, &err);
