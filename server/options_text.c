@@ -122,11 +122,13 @@ static void man_command(FILE *out, const struct tb_command *command)
 /* Tables that several commands share stand once, behind the commands. */
 static void man_common(FILE *out, const struct tb_command *commands)
 {
-    const struct tb_option *seen = NULL;
     for (const struct tb_command *c = commands; c->name; c++) {
-        if (!c->common || c->common == seen)
+        const struct tb_option *seen = c->common;
+        const struct tb_command *first = commands;
+        while (first->common != seen)
+            first++;
+        if (!seen || first != c)
             continue;
-        seen = c->common;
         fputs(".SH COMMON OPTIONS\nTaken by:", out);
         for (const struct tb_command *k = commands; k->name; k++) {
             if (k->common == seen)

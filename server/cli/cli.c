@@ -17,7 +17,8 @@ const struct tb_exit_text tb_cli_exits[] = {{0, "done"},
                                             {69, "no server answers, or it does not offer that"},
                                             {74, "reading or writing failed"},
                                             {75, "busy or changed meanwhile: try again"},
-                                            {77, "the token does not allow it"},
+                                            {77, "not allowed, by the token or at all"},
+                                            {78, "the settings are wrong"},
                                             {0, NULL}};
 
 int tb_cli_exit(enum tb_status status)
@@ -119,10 +120,18 @@ static const struct tb_cli_entry *find_entry(const char *name, int argc, char **
 static int unknown_second(const char *name, int argc, char **argv)
 {
     bool asked = argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
-    if (!asked)
-        fprintf(stderr, "timbred: %s %s: no such command\n\n", name, argc > 0 ? argv[0] : "");
-    (void)tb_cli_help(name, asked ? stdout : stderr);
-    return asked ? 0 : TB_EXIT_USAGE;
+    if (asked) {
+        (void)tb_cli_help(name, stdout);
+        return 0;
+    }
+    const bool given = argc > 0 && argv[0][0] != '-';
+    fprintf(stderr, "timbred: %s%s%s: %s", name, given ? " " : "", given ? argv[0] : "",
+            given ? "no such command; there are" : "needs one of");
+    for (const struct tb_cli_entry *e = tb_cli_entries; e->command.name; e++)
+        if (begins_with(e->command.name, name))
+            fprintf(stderr, " %s", e->command.name + first_word(e->command.name) + 1);
+    fprintf(stderr, "\ntimbred %s --help tells more.\n", name);
+    return TB_EXIT_USAGE;
 }
 
 int tb_cli_main(const char *name, int argc, char **argv)

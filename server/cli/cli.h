@@ -79,7 +79,7 @@ enum tb_status tb_cli_call(struct tb_cli *cli, const char *method, const char *p
 enum tb_status tb_cli_upload(struct tb_cli *cli, const char *file, size_t max, const char *path,
                              json_t **reply, struct tb_error *err);
 
-/* The store on this machine. NULL with *err filled. */
+/* The store on this machine. NULL with *err filled; TB_ENOTFOUND: there is none to read yet. */
 struct tb_store *tb_cli_store(struct tb_cli *cli, enum tb_store_mode mode, struct tb_error *err);
 
 /* ---- patches, wherever they are (cli_library.c); JSON as in server/API.md */
@@ -88,7 +88,7 @@ struct tb_store *tb_cli_store(struct tb_cli *cli, enum tb_store_mode mode, struc
 enum tb_status tb_cli_patch_list(struct tb_cli *cli, const struct tb_patch_query *query,
                                  json_t **list, struct tb_error *err);
 
-/* name: a uuid, or a whole name (case does not matter). TB_ENOTFOUND; TB_ECONFLICT when several
+/* name: a uuid, or a whole name (case does not matter). TB_ENOTFOUND; TB_EINVAL when several
  * patches have that name: the text tells their uuids. */
 enum tb_status tb_cli_patch_find(struct tb_cli *cli, const char *name, json_t **patch,
                                  struct tb_error *err);

@@ -5,9 +5,11 @@
 #include "server/config.h"
 #include "server/link_file.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { NAMED_MS = 5000, LOCAL_MS = 1000, UPLOAD_MS = 600000, PORTS_TRIED = 21 };
 
@@ -35,6 +37,13 @@ static bool read_token(char *token, size_t size)
     if (got)
         token[strcspn(token, " \t\r\n")] = '\0';
     return got && token[0];
+}
+
+/* An empty variable counts as none. */
+static const char *variable(const char *name)
+{
+    const char *text = getenv(name);
+    return text && text[0] ? text : NULL;
 }
 
 static bool is_this_machine(const char *url)
@@ -77,7 +86,7 @@ static enum tb_status ask_server(struct tb_cli *cli, const char *path, struct tb
 /* --token, TIMBRED_TOKEN; on this machine the one beside the store, or the user's own. */
 static enum tb_status find_token(struct tb_cli *cli, struct tb_error *err)
 {
-    const char *given = tb_args_text(&cli->args, "token", getenv("TIMBRED_TOKEN"));
+    const char *given = tb_args_text(&cli->args, "token", variable("TIMBRED_TOKEN"));
     char url[sizeof cli->url];
     if (given) {
         if (strlen(given) >= sizeof cli->token || strpbrk(given, " \r\n"))
@@ -85,10 +94,10 @@ static enum tb_status find_token(struct tb_cli *cli, struct tb_error *err)
         (void)snprintf(cli->token, sizeof cli->token, "%s", given);
         return TB_OK;
     }
-    if (!is_this_machine(cli->url))
+    bool linked = tb_link_file_read(cli->state_dir, url, sizeof url, cli->token, sizeof cli->token);
+    if (!is_this_machine(cli->url) && !(linked && strcmp(url, cli->url) == 0))
         return tb_fail(err, TB_EDENIED, "%.80s: needs --token or TIMBRED_TOKEN", cli->url);
-    if (tb_link_file_read(cli->state_dir, url, sizeof url, cli->token, sizeof cli->token) &&
-        ask_server(cli, "/api/v1/status", err) == TB_OK)
+    if (linked && ask_server(cli, "/api/v1/status", err) == TB_OK)
         return TB_OK;
     if (read_token(cli->token, sizeof cli->token))
         return TB_OK;
@@ -177,7 +186,7 @@ int tb_cli_connect(struct tb_cli *cli, enum tb_cli_need need)
         return tb_cli_fail(cli, &err);
     if (tb_args_has(&cli->args, "offline") && need == TB_CLI_ANY)
         return 0;
-    const char *url = tb_args_text(&cli->args, "url", getenv("TIMBRED_URL"));
+    const char *url = tb_args_text(&cli->args, "url", variable("TIMBRED_URL"));
     if (url)
         return connect_named(cli, url);
     if (find_local(cli, &config, &err))
@@ -237,5 +246,11 @@ enum tb_status tb_cli_upload(struct tb_cli *cli, const char *file, size_t max, c
 
 struct tb_store *tb_cli_store(struct tb_cli *cli, enum tb_store_mode mode, struct tb_error *err)
 {
+    char path[sizeof cli->state_dir + 16];
+    (void)snprintf(path, sizeof path, "%s/timbred.db", cli->state_dir);
+    if (mode == TB_STORE_READ && access(path, F_OK) != 0 && errno == ENOENT) {
+        (void)tb_fail(err, TB_ENOTFOUND, "no store at %.120s yet", cli->state_dir);
+        return NULL;
+    }
     return tb_store_open(cli->state_dir, mode, NULL, err);
 }

@@ -123,7 +123,7 @@ static enum tb_status uuid_of_name(const char *name, const json_t *list, char uu
     if (found == 0)
         return tb_fail(err, TB_ENOTFOUND, "%.60s: no such patch", name);
     if (found > 1)
-        return tb_fail(err, TB_ECONFLICT, "%.30s: %zu patches: %s", name, found, others);
+        return tb_fail(err, TB_EINVAL, "%.30s: %zu patches: %s", name, found, others);
     return TB_OK;
 }
 

@@ -23,7 +23,7 @@ enum tb_status tb_cli_model_open(struct tb_cli *cli, const char *name, struct tb
 /* {"items":[model],...} of those that have all words of text. */
 enum tb_status tb_cli_model_list(struct tb_cli *cli, const char *text, json_t **list,
                                  struct tb_error *err);
-/* The model as API.md has it. TB_ECONFLICT names the uuids of several. */
+/* The model as API.md has it. TB_EINVAL names the uuids of several. */
 enum tb_status tb_cli_model_find(struct tb_cli *cli, const char *name, json_t **model,
                                  struct tb_error *err);
 

@@ -102,7 +102,7 @@ enum tb_status tb_cli_model_find(struct tb_cli *cli, const char *name, json_t **
     json_decref(*model);
     *model = NULL;
     return n == 0 ? tb_fail(err, TB_ENOTFOUND, "%.60s: no such model", name)
-                  : tb_fail(err, TB_ECONFLICT, "%.30s: %zu models: %s", name, n, others);
+                  : tb_fail(err, TB_EINVAL, "%.30s: %zu models: %s", name, n, others);
 }
 
 /* ---- files */

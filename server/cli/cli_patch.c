@@ -21,7 +21,7 @@ static void print_list(const json_t *list)
     }
     json_int_t total = json_integer_value(json_object_get(list, "total"));
     if (total > (json_int_t)i)
-        printf("%zu of %lld\n", i, (long long)total);
+        fprintf(stderr, "%zu of %lld\n", i, (long long)total);
 }
 
 int tb_run_patch_ls(struct tb_cli *cli)
@@ -199,7 +199,7 @@ int tb_run_patch_export(struct tb_cli *cli)
     free(out.data);
     if (s != TB_OK)
         return tb_cli_fail(cli, &err);
-    if (cli->json && output)
+    if (cli->json && output && strcmp(output, "-") != 0)
         return tb_cli_print(json_pack("{s:s,s:I,s:s}", "output", output, "bytes",
                                       (json_int_t)out.size, "format", format));
     return 0;

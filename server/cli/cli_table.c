@@ -61,13 +61,21 @@ static const struct tb_option serve[] = {
         .help = (HELP)                                                                             \
     }
 
-/* Of every command that asks a server. */
+#define CLIENT                                                                                     \
+    FLAG("json", "machine-readable output"),                                                       \
+        TEXT("url", "URL",                                                                         \
+             "the server, http://HOST:PORT (or TIMBRED_URL; the one of this machine)"),            \
+        TEXT("token", "TOKEN", "its token (or TIMBRED_TOKEN; on this machine found by itself)"),   \
+        {.name = "state",                                                                          \
+         .value = "DIR",                                                                           \
+         .kind = TB_OPTION_FILE,                                                                   \
+         .help = "the store on this machine"},                                                     \
+        FILE_("config", 0, "settings to read the address and the store from")
+
+/* Of every command that asks a server, and of those that can do without. */
+static const struct tb_option server[] = {CLIENT, END};
 static const struct tb_option client[] = {
-    FLAG("json", "machine-readable output"),
-    TEXT("url", "URL", "the server, http://HOST:PORT (or TIMBRED_URL; the one of this machine)"),
-    TEXT("token", "TOKEN", "its token (or TIMBRED_TOKEN; on this machine found by itself)"),
-    {.name = "state", .value = "DIR", .kind = TB_OPTION_FILE, .help = "the store on this machine"},
-    FILE_("config", 0, "settings to read the address and the store from"),
+    CLIENT,
     FLAG("offline", "use the store itself, even when a server runs"),
     END,
 };
@@ -112,7 +120,9 @@ static const struct tb_option model_use[] = {
 };
 
 static const struct tb_option render[] = {
-    FILE_("output", 'o', "the WAV file; needed unless --voices, or last with --model"),
+    FILE_("output", 'o',
+          "the WAV file, - is standard output; needed unless --voices, or last "
+          "with --model"),
     TEXT("model", "MODEL", "play this model: a file, a uuid, a name, or none; else the patch's"),
     TEXT("model-b", "MODEL", "the same for B (ab.mix)"),
     FILE_("midi", 0, "play this standard MIDI file"),
@@ -367,7 +377,7 @@ const struct tb_cli_entry tb_cli_entries[] = {
     {COMMAND("patch export", "[PATCH...]", 0, TB_MAX_OPERANDS, patch_export, client,
              "Exports patches as one file.", "Without PATCH and --bank: all of them."),
      tb_run_patch_export},
-    {COMMAND("patch load", "PATCH", 1, 1, none, client, "Lets the server play this patch.", NULL),
+    {COMMAND("patch load", "PATCH", 1, 1, none, server, "Lets the server play this patch.", NULL),
      tb_run_patch_load},
     {COMMAND("model ls", "[WORD...]", 0, 16, none, client, "Lists neural models.",
              "With words: those that hold all of them in name, instrument, family or source."),
@@ -375,15 +385,15 @@ const struct tb_cli_entry tb_cli_entries[] = {
     {COMMAND("model info", "MODEL|FILE", 1, 1, none, client, "Tells about one model.",
              "A file is checked and measured here, as the server does it with an upload."),
      tb_run_model_info},
-    {COMMAND("model import", "FILE...", 1, TB_MAX_OPERANDS, model_import, client,
+    {COMMAND("model import", "FILE...", 1, TB_MAX_OPERANDS, model_import, server,
              "Uploads models to the server.", NULL),
      tb_run_model_import},
     {COMMAND("model export", "MODEL", 1, 1, model_export, client, "Gets the file of a model.",
              NULL),
      tb_run_model_export},
-    {COMMAND("model rm", "MODEL", 1, 1, model_rm, client, "Deletes a model.", NULL),
+    {COMMAND("model rm", "MODEL", 1, 1, model_rm, server, "Deletes a model.", NULL),
      tb_run_model_rm},
-    {COMMAND("model use", "MODEL|none", 1, 1, model_use, client,
+    {COMMAND("model use", "MODEL|none", 1, 1, model_use, server,
              "Lets the server play through this model.", NULL),
      tb_run_model_use},
     {COMMAND(
@@ -397,11 +407,11 @@ const struct tb_cli_entry tb_cli_entries[] = {
          "dB. What remains between the operators and the file is a DC block at 5 Hz and the "
          "limiter, which does nothing below -0.3 dBFS."),
      tb_run_render},
-    {COMMAND("note", "KEY [VELOCITY]", 1, 2, note, client, "Plays a note on the server.",
+    {COMMAND("note", "KEY [VELOCITY]", 1, 2, note, server, "Plays a note on the server.",
              "KEY is 0..127 or a name: C4 is 60. VELOCITY is 1..127, 100 without it."),
      tb_run_note},
-    {COMMAND("panic", "", 0, 0, none, client, "Silences the server at once.", NULL), tb_run_panic},
-    {COMMAND("status", "", 0, 0, none, client, "Tells what the server does.", NULL), tb_run_status},
+    {COMMAND("panic", "", 0, 0, none, server, "Silences the server at once.", NULL), tb_run_panic},
+    {COMMAND("status", "", 0, 0, none, server, "Tells what the server does.", NULL), tb_run_status},
     {COMMAND("bench", "[A B]", 0, 2, bench, client,
              "Measures the engine: voices x block x rate against the deadline.",
              "Offline as fast as it goes, and paced like a sound card beside a witness thread that "
@@ -456,23 +466,23 @@ const struct tb_cli_entry tb_cli_entries[] = {
     {COMMAND("doctor", "", 0, 0, none, only_json,
              "Tells what this machine lacks for real time, and how to mend it.", NULL),
      NULL},
-    {COMMAND("training ls", "", 0, 0, none, client, "Lists the trainings of the server.", NULL),
+    {COMMAND("training ls", "", 0, 0, none, server, "Lists the trainings of the server.", NULL),
      tb_run_training_ls},
-    {COMMAND("training show", "TRAINING", 1, 1, none, client, "Tells how a training stands.",
+    {COMMAND("training show", "TRAINING", 1, 1, none, server, "Tells how a training stands.",
              "TRAINING is a uuid or a name."),
      tb_run_training_show},
-    {COMMAND("training start", "DATASET|RECORDING...", 1, TB_MAX_OPERANDS, training_start, client,
+    {COMMAND("training start", "DATASET|RECORDING...", 1, TB_MAX_OPERANDS, training_start, server,
              "Has the server train an instrument in the background.",
              "Recordings are uploaded as a new data set; DATASET is a uuid or a name of one that "
              "is there. `timbred train` trains here instead."),
      tb_run_training_start},
-    {COMMAND("training stop", "TRAINING", 1, 1, none, client,
+    {COMMAND("training stop", "TRAINING", 1, 1, none, server,
              "Stops a training; what it learned stays.", NULL),
      tb_run_training_stop},
-    {COMMAND("training keep", "TRAINING", 1, 1, training_keep, client,
+    {COMMAND("training keep", "TRAINING", 1, 1, training_keep, server,
              "Makes a model of the best so far, and a patch that plays it.", NULL),
      tb_run_training_keep},
-    {COMMAND("url", "", 0, 0, url, client, "Prints the address of the panel with a fresh token.",
+    {COMMAND("url", "", 0, 0, url, server, "Prints the address of the panel with a fresh token.",
              NULL),
      tb_run_url},
     {COMMAND("token ls", "", 0, 0, none, client, "Lists tokens (never their text).", NULL),

@@ -129,7 +129,8 @@ class TestHelp(Folder):
         self.assertIn("timbred.conf", complete("timbred", "patch", "import", "timbred."))
 
     def test_rubbish(self):
-        cases = [(["frobnicate"], "frobnicate"), (["patch"], "patch"), (["patch", "fly"], "fly"),
+        cases = [(["frobnicate"], "frobnicate"), (["patch"], "patch: needs one of ls show"),
+                 (["patch", "fly"], "patch fly: no such command; there are ls show"),
                  (["patch", "ls", "--limit", "0"], "--limit: 0 is below 1"),
                  (["patch", "ls", "--limit", "501"], "--limit: 501 is above 500"),
                  (["patch", "ls", "--sort", "colour"], "--sort"),
@@ -143,6 +144,8 @@ class TestHelp(Folder):
                  (["bench", "--voices", "65"], "--voices: 65 is above 64"),
                  (["bench", "a", "b"], "--compare"), (["bench", "--compare", "a"], "--compare"),
                  (["status", "--url", "ftp://x"], "url"), (["status", "--what"], "--what"),
+                 (["status", "--offline"], "--offline"), (["note", "60", "--offline"], "--offline"),
+                 (["render", "x", "-o", "-", "--json"], "--json"),
                  (["status", "more"], "one argument too many")]
         for args, text in cases:
             with self.subTest(args=args):
@@ -182,6 +185,24 @@ class TestRender(Folder):
                          "--length", "0.25", "--format", "s16", "-o", "c.wav", where=False)
         self.assertEqual((told["frames"], told["rate_hz"]), (24000, 96000))
         self.assertEqual(os.path.getsize(self.path("c.wav")), 44 + 2 * 24000)
+
+    def test_standard_output(self):
+        """The file itself, with its sizes, and nothing else."""
+        note = ("--notes", "69:100:0:0.2", "-o")
+        for options in ((), ("--mono", "--format", "s16")):
+            self.call("render", "bank.syx", *options, *note, "a.wav", where=False)
+            done = self.run_raw("render", "bank.syx", *options, *note, "-")
+            self.assertEqual(done.returncode, OK, done.stderr)
+            with open(self.path("a.wav"), "rb") as f:
+                self.assertEqual(done.stdout, f.read())
+            self.assertEqual(struct.unpack_from("<I", done.stdout, 4)[0], len(done.stdout) - 8)
+            self.assertRegex(done.stderr, rb"^standard output: [\d.]+ s, peak")
+        self.assertFalse(os.path.exists(self.path("-")))
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([TIMBRED, "render", "bank.syx", *note, "-"], stdout=full,
+                                  stderr=subprocess.PIPE, cwd=self.folder, timeout=60, check=False,
+                                  env=environment(self.folder))
+        self.assertEqual(done.returncode, 74, done.stderr)
 
     def test_midi(self):
         midi = (b"MThd\0\0\0\6\0\0\0\1\0\x60MTrk\0\0\0\x0c"
@@ -341,6 +362,38 @@ class TestStore(Folder):
         self.assertEqual(len(read_wav(self.path("a.wav"))[2]), 9600)
         self.call("render", "all.json", "--length", "0.1", "-o", "b.wav", where=False)
 
+    def test_people_read_the_other_stream(self):
+        os.mkdir(self.path("state"))
+        self.call("patch", "import", "bank.syx")
+        listed = self.call("patch", "ls", "--limit", "5")
+        self.assertEqual(len(listed.splitlines()), 5)
+        self.assertEqual(self.error, "5 of 32\n")
+        exported = self.call("patch", "export", "VOICE 07", "-o", "-")
+        self.assertEqual(json.loads(self.call("patch", "export", "VOICE 07", "-o", "-", "--json")),
+                         json.loads(exported))
+
+    def test_no_store_yet(self):
+        for args in (["patch", "ls"], ["model", "ls"], ["token", "ls"], ["patch", "export"]):
+            self.call(*args, status=MISSING)
+            self.assertIn(f"no store at {self.path('state')} yet", self.error)
+
+    def test_names_and_networks(self):
+        os.mkdir(self.path("state"))
+        model = {"uuid": "99999999-2222-4333-8444-555555555555", "sha256": "ab" * 32,
+                 "name": "Oboe"}
+        patches = [{"name": "Twice", "values": {}}, {"name": "Twice", "values": {"fm.feedback": 1}},
+                   {"name": "Oboe", "model": model, "values": {}}, {"name": "FM", "values": {}}]
+        with open(self.path("some.json"), "w", encoding="utf-8") as f:
+            json.dump({"format": "timbred", "version": 1, "patches": patches}, f)
+        self.call("patch", "import", "some.json")
+        self.call("patch", "show", "twice", status=USAGE)
+        self.assertRegex(self.error, r"twice: 2 patches: [0-9a-f-]{36}, [0-9a-f-]{36}")
+        for names in (["Oboe"], ["FM", "Oboe"]):
+            self.call("patch", "export", *names, "--format", "syx", "-o", "no.syx", status=USAGE)
+            self.assertIn('a network plays "Oboe"; a DX7 cannot', self.error)
+        self.assertFalse(os.path.exists(self.path("no.syx")))
+        self.call("patch", "export", "Oboe", "-o", "oboe.json")
+
     def test_faults(self):
         os.mkdir(self.path("state"))
         self.call("patch", "import", "bank.syx")
@@ -432,7 +485,9 @@ class TestDaemon(Folder):
         kept = self.path("state", "link")
         self.assertEqual(os.stat(kept).st_mode & 0o777, 0o600)
         link = self.json("url")["url"]
-        self.assertRegex(link, r"^http://[\d.]+:\d+/#token=[\w-]{20,}$")
+        self.assertRegex(link, rf"^http://127\.0\.0\.1:{self.port}/#token=[\w-]{{20,}}$")
+        self.call("url", "--no-token")
+        self.assertIn("others cannot reach this address", self.error)
         self.assertIn("\u2588", self.call("url", "--qr"))
         token = self.json("token", "add", "--role", "read")["token"]
         self.call("status", "--token", token)
@@ -448,6 +503,23 @@ class TestDaemon(Folder):
         with open(own, "w", encoding="utf-8") as f:
             f.write(link.split("=")[1] + "\n")
         self.call("status")
+
+    def test_one_address_only(self):
+        """The link is what the server listens on, and an empty variable is none."""
+        self.stop()
+        state = ["--state", self.path("state")]
+        with open(self.path("log"), "wb") as log:
+            self.daemon = subprocess.Popen(
+                [TIMBRED, "serve", *state, "--config", self.config, "--server.listen=127.0.0.2"],
+                stdout=log, stderr=subprocess.STDOUT, env=environment(self.folder))
+        for _ in range(200):
+            done = subprocess.run([TIMBRED, "url", "--no-token", *state, "--config", self.config],
+                                  capture_output=True, timeout=60, check=False,
+                                  env=dict(environment(self.folder), TIMBRED_URL=""))
+            if done.returncode == OK:
+                break
+            time.sleep(0.05)
+        self.assertEqual(done.stdout.decode(), f"http://127.0.0.2:{self.port}/\n")
 
     def test_bench_over_rest(self):
         url = f"http://127.0.0.1:{self.port}"
