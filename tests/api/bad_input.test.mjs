@@ -270,7 +270,14 @@ const ROWS = [
         400,
         field,
     ]),
-    ['half a note', 'POST', '/renders', { values: {}, notes: [{ key: 1 }] }, 400, 'notes[0].time_s'],
+    [
+        'half a note',
+        'POST',
+        '/renders',
+        { values: {}, notes: [{ key: 1 }] },
+        400,
+        'notes[0].time_s',
+    ],
     ['no note', 'POST', '/renders', { values: {}, notes: [7] }, 400, 'notes[0]'],
     [
         'a bad note',

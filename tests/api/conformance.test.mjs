@@ -422,10 +422,15 @@ test('backup and restore', async () => {
     assert.equal(now.modified, true);
     assert.equal(now.values['fm.op3.level'], 21);
     assert.equal((await d.api('PUT', '/state/patch', { uuid: before.uuid })).status, 200);
-    await d.api('PATCH', `/patches/${before.uuid}`, { values: { 'fm.op3.level': 44 } }, {
-        type: 'application/merge-patch+json',
-        headers: { 'If-Match': '"1"' },
-    });
+    await d.api(
+        'PATCH',
+        `/patches/${before.uuid}`,
+        { values: { 'fm.op3.level': 44 } },
+        {
+            type: 'application/merge-patch+json',
+            headers: { 'If-Match': '"1"' },
+        },
+    );
     assert.equal((await d.api('GET', '/state')).json.values['fm.op3.level'], 44);
     await d.api('PUT', '/backup', backup.data, { type: 'application/vnd.sqlite3' });
     const followed = (await d.api('GET', '/state')).json;

@@ -31,8 +31,7 @@ const load = async ({ uuid }) => (await d.api('PUT', '/state/patch', { uuid })).
 const edit = async (values) => (await d.api('PATCH', '/state', { values })).json;
 const undo = async () => (await d.api('POST', '/state/undo')).json;
 const redo = async () => (await d.api('POST', '/state/redo')).json;
-const create = async (name, body = {}) =>
-    (await d.api('POST', '/patches', { name, ...body })).json;
+const create = async (name, body = {}) => (await d.api('POST', '/patches', { name, ...body })).json;
 const use = async (body) => (await d.api('PUT', '/state/model', body)).json;
 const said = (s) => ({ ...s, can_undo: undefined, can_redo: undefined });
 
@@ -136,9 +135,8 @@ test('a program change of a keyboard takes no edit with it', async () => {
     closeSync(midi);
     assert.equal((await state()).patch.uuid, b.uuid);
     const back = await undo();
-    assert.deepEqual([back.patch.uuid, back.values['fm.algorithm'], back.modified], [
-        a.uuid,
-        9,
-        true,
-    ]);
+    assert.deepEqual(
+        [back.patch.uuid, back.values['fm.algorithm'], back.modified],
+        [a.uuid, 9, true],
+    );
 });
