@@ -2,6 +2,7 @@
 #include "server/cli/cli_run.h"
 
 #include "dsp/params.h"
+#include "server/cli/http_client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,4 +228,34 @@ int tb_run_patch_load(struct tb_cli *cli)
         return tb_cli_print(state);
     json_decref(state);
     return 0;
+}
+
+int tb_run_patch_rm(struct tb_cli *cli)
+{
+    struct tb_error err;
+    json_t *patch = NULL, *ignored = NULL;
+    char path[64], revision[24];
+    int status = tb_cli_connect(cli, TB_CLI_SERVER);
+    if (status)
+        return status;
+    enum tb_status s = tb_cli_patch_find(cli, cli->args.operands[0], &patch, &err);
+    if (s == TB_OK && json_is_true(json_object_get(patch, "factory")))
+        s = tb_fail(&err, TB_EDENIED, "%.64s is a factory patch, which stays",
+                    tb_cli_text(patch, "name"));
+    if (s == TB_OK) {
+        (void)snprintf(path, sizeof path, "/api/v1/patches/%.36s", tb_cli_text(patch, "uuid"));
+        (void)snprintf(revision, sizeof revision, "\"%lld\"",
+                       (long long)json_integer_value(json_object_get(patch, "revision")));
+        const struct tb_client_request request = {.method = "DELETE",
+                                                  .url = cli->url,
+                                                  .path = path,
+                                                  .token = cli->token,
+                                                  .if_match = revision};
+        s = tb_client_json(&request, NULL, &ignored, &err);
+    }
+    json_decref(ignored);
+    json_decref(patch);
+    if (s != TB_OK)
+        return tb_cli_fail(cli, &err);
+    return cli->json ? tb_cli_print(json_object()) : 0;
 }

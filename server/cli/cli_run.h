@@ -10,6 +10,7 @@ int tb_run_patch_show(struct tb_cli *cli);
 int tb_run_patch_import(struct tb_cli *cli);
 int tb_run_patch_export(struct tb_cli *cli);
 int tb_run_patch_load(struct tb_cli *cli);
+int tb_run_patch_rm(struct tb_cli *cli);
 int tb_run_model_ls(struct tb_cli *cli);
 int tb_run_model_info(struct tb_cli *cli);
 int tb_run_model_import(struct tb_cli *cli);
@@ -30,6 +31,7 @@ int tb_run_training_ls(struct tb_cli *cli);
 int tb_run_training_show(struct tb_cli *cli);
 int tb_run_training_start(struct tb_cli *cli);
 int tb_run_training_stop(struct tb_cli *cli);
+int tb_run_training_rm(struct tb_cli *cli);
 int tb_run_training_keep(struct tb_cli *cli);
 
 /* Every command of the training module (cli_train.c). */

@@ -59,7 +59,7 @@ static enum tb_status find(struct tb_cli *cli, const char *path, const char *nam
     if (s == TB_OK && n == 0)
         s = tb_fail(err, TB_ENOTFOUND, "%.60s: nothing of this uuid or name", name);
     if (s == TB_OK && n > 1)
-        s = tb_fail(err, TB_ECONFLICT, "%.60s: %zu have this name; give the uuid", name, n);
+        s = tb_fail(err, TB_EINVAL, "%.60s: %zu have this name; give the uuid", name, n);
     return s;
 }
 
@@ -102,6 +102,11 @@ int tb_run_training_show(struct tb_cli *cli)
 int tb_run_training_stop(struct tb_cli *cli)
 {
     return call(cli, "POST", "/stop", NULL, NULL);
+}
+
+int tb_run_training_rm(struct tb_cli *cli)
+{
+    return call(cli, "DELETE", "", NULL, NULL);
 }
 
 int tb_run_training_keep(struct tb_cli *cli)

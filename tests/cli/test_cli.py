@@ -129,7 +129,7 @@ class TestHelp(Folder):
         self.assertIn("timbred.conf", complete("timbred", "patch", "import", "timbred."))
 
     def test_rubbish(self):
-        cases = [(["frobnicate"], "frobnicate"), (["patch"], "patch: needs one of ls show"),
+        cases = [(["frobnicate"], "frobnicate"), (["patch"], "patch: needs one of ls show import export load rm"),
                  (["patch", "fly"], "patch fly: no such command; there are ls show"),
                  (["patch", "ls", "--limit", "0"], "--limit: 0 is below 1"),
                  (["patch", "ls", "--limit", "501"], "--limit: 501 is above 500"),
@@ -473,6 +473,12 @@ class TestDaemon(Folder):
         self.assertEqual(os.path.getsize(self.path("a.syx")), 163)
         report = self.json("patch", "import", "a.syx")["files"][0]
         self.assertIn("created", report)
+        self.call("patch", "rm", found["items"][1]["name"])
+        self.call("patch", "show", found["items"][1]["uuid"], status=MISSING)
+        factory = [i for i in self.json("patch", "ls", "--limit", "500")["items"] if i["factory"]]
+        self.call("patch", "rm", factory[0]["uuid"], status=DENIED)
+        self.assertIn("is a factory patch, which stays", self.error)
+        self.call("patch", "show", factory[0]["uuid"])
         self.call("patch", "export", "-o", "all.json")
         with open(self.path("bad.syx"), "wb") as f:
             f.write(b"abc")

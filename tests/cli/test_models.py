@@ -193,7 +193,7 @@ class TestZoo(Models):
         self.start()
         first, second = self.listed(2)
         self.assertTrue(first["factory"])
-        self.call("model", "rm", first["uuid"], status=BUSY)
+        self.call("model", "rm", first["uuid"], status=test_cli.DENIED)
         patches = self.json("patch", "ls", "--tag", "neural")["items"]
         self.assertEqual([p["name"] for p in patches], ["Flute 0", "Flute 1"])
         self.assertEqual(patches[0]["category"], "Winds")

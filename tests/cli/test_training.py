@@ -47,10 +47,13 @@ class TestTraining(test_models.Models):
         self.assertEqual((kept["name"], kept["licence"]), ("My pipe", "CC0-1.0"))
         self.assertIn("My pipe", self.call("model", "ls"))
         self.assertIn("My pipe", self.call("training", "keep", "pipe", "--name", "My pipe"))
+        self.call("training", "rm", "pipe")
+        self.assertEqual(self.call("training", "ls"), "")
+        self.assertIn("My pipe", self.call("model", "ls"))
 
     def test_what_is_not_there(self):
         self.start()
-        for command in ("show", "stop", "keep", "start"):
+        for command in ("show", "stop", "keep", "start", "rm"):
             self.call("training", command, "nothing", status=MISSING)
         self.assertEqual(self.call("training", "ls"), "")
 
