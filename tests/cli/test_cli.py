@@ -129,7 +129,8 @@ class TestHelp(Folder):
         self.assertIn("timbred.conf", complete("timbred", "patch", "import", "timbred."))
 
     def test_rubbish(self):
-        cases = [(["frobnicate"], "frobnicate"), (["patch"], "patch: needs one of ls show import export load rm"),
+        cases = [(["frobnicate"], "frobnicate"), (["patch"],
+                  "patch: needs one of ls show import export load rm"),
                  (["patch", "fly"], "patch fly: no such command; there are ls show"),
                  (["patch", "ls", "--limit", "0"], "--limit: 0 is below 1"),
                  (["patch", "ls", "--limit", "501"], "--limit: 501 is above 500"),
