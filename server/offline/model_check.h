@@ -13,9 +13,9 @@
 
 enum { TB_MODEL_MAX_MIB = 512 };
 
-/* {"sha256","bytes","parameters","frame_rate","first_us","further_us","level_db","machine","meta":{key:value}}
- * of the file behind fd, meta as models/model_meta.def orders it (what is in bounds by then). NULL
- * with *err naming the key or tensor; TB_EINVAL for a file that is no good. */
+/* {"sha256","bytes","parameters","frame_rate","first_us","further_us","level_db","machine",
+ * "meta":{key:value}} of the file behind fd, meta as models/model_meta.def orders it (what is in
+ * bounds by then). NULL with *err naming the key or tensor; TB_EINVAL for one that is no good. */
 json_t *tb_model_check(int fd, struct tb_error *err);
 
 /* "Raspberry Pi 4 Model B, neon": where costs are measured; at most size - 1 bytes. */
