@@ -14,11 +14,14 @@ README = os.path.join(HERE, "README.md")
 HEAD = """# The shipped instruments
 
 Trained weights, ready to play; every line is what the file says of itself (`timbred train` writes
-it). Made by `timbred train` with `--floor -60` (ddx7) or `-66`, clips of 1 or 2 s, a few minutes
-each on one thread of a shared machine; envelopes by `timbred fm-env`. AD and CD are students of the
-Full model of their instrument (`timbred distill`, mode audio or control, from the Reduced model,
-`--dropout 0`). Losses are of clips that were held back, under that floor, so comparable only within
-a family. Recordings are not part of this project.
+it). Made by `timbred train` with `--floor -60` (ddx7) or `-66`, clips of 1 or 2 s, minutes to half
+an hour each on one thread of a shared machine; envelopes by `timbred fm-env`. AD and CD are
+students of the Full model of their instrument (`timbred distill`, mode audio or control, from the
+Reduced model; ddx7 with `--dropout 0`), "Copied Tables" ones with the teacher's tables. Piano HpN
+Full and the Wavetable Full models began as control students ("warm") of the Reduced model, whose
+reverb and tables they had. Full models and all ddx7 but Piano DDX7 Full are int8 (`quantize`,
+within 0.05 of the spectral loss), the rest float16. Losses are of clips that were held back, under
+that floor, so comparable only within a family. Recordings are not part of this project.
 
 - **Owns** `*.safetensors` ([format](../FORMAT.md)) and this page. `cards.py` writes it again after
   a change.
