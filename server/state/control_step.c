@@ -76,6 +76,7 @@ enum tb_status tb_control_go(struct tb_control *control, const struct tb_way *wa
     struct tb_place here;
     struct tb_model_ref present[2];
     float values[TB_N_PARAMS];
+    memset(present, 0, sizeof present);
     tb_control_lock(control);
     struct tb_step *step = tb_history_next(&control->history, way->back);
     if (!step || step->serial != way->serial) {
@@ -86,7 +87,8 @@ enum tb_status tb_control_go(struct tb_control *control, const struct tb_way *wa
         values[i] =
             tb_params[i].owner == TB_OWNER_PATCH ? step->place->values[i] : control->values[i];
     for (int i = 0; i < 2; i++)
-        present[i] = way->missing[i] ? (struct tb_model_ref){0} : way->models[i];
+        if (!way->missing[i])
+            present[i] = way->models[i];
     enum tb_status status = tb_control_send_image(control->web, values, present, err);
     if (status == TB_OK) {
         tb_control_place(control, &here);
