@@ -17,7 +17,8 @@ from daemon import LOST, RUNNING, Daemon, check, skip, wait_for
 
 FULL = os.environ.get("TIMBRED_FULL") == "1"
 ROUNDS = int(os.environ.get("TB_JACK_KILLS", "100" if FULL else "3"))
-SPAN = 40  # periods
+SPAN = 8  # periods
+TRIES = 8  # a machine that is taken away for a moment makes jackd lose time
 BUSY_CARD = os.environ["BUSY_CARD"]
 ASOUNDRC = """pcm.jk { type jack
   playback_ports { 0 system:playback_1 1 system:playback_2 }
@@ -91,18 +92,27 @@ def strike(fifo, *data):
     os.close(fd)
 
 
+def keeps_pace(what, frames):
+    """Of several seconds the best: a wrong rate would be 8 % off in all, no clock 1000 times."""
+    best = 0.0
+    for _ in range(TRIES):
+        a, start = frames(), time.monotonic()
+        time.sleep(1)
+        pace = (frames() - a) / 48000 / (time.monotonic() - start)
+        best = min(best, pace, key=lambda p: abs(p - 1))
+        if abs(best - 1) < 0.01:
+            break
+    check(abs(best - 1) < 0.03, f"{what} at pace {best:.4f}")
+
+
 def plays(d, server, fifo, folder):
     d.wait_playing()
     a = d.status()
     check(a["state"] == RUNNING and a["device"] == "jk", f"plays on {a['device']}: {a['why']}")
-    time.sleep(3)
-    b = d.status()
-    pace = (b["frames"] - a["frames"]) / 48000 / ((b["clock_ns"] - a["clock_ns"]) / 1e9)
-    # jackd loses time on a busy machine; a wrong rate would be 8 % off, no clock 1000 times
-    check(abs(pace - 1) < 0.02, f"pace {pace:.4f}")
+    keeps_pace("plays", lambda: d.status()["frames"])
     strike(fifo, 0x90, 69, 100)
     off = 1200.0
-    for _ in range(4):  # an xrun of the server while it records shifts the phase
+    for _ in range(TRIES):  # an xrun of the server while it records shifts the phase
         samples = server.record(2, os.path.join(folder, "out.wav"))[24000:]
         off = min(off, 1200 * math.log2(pitch(samples, 48000) / 440), key=abs)
         if abs(off) < 0.5:
@@ -130,11 +140,7 @@ def hears(d, server):
     said = heard(d)
     check(said["on"] and "jk" in said["text"], f"an input is open: {said}")
     time.sleep(0.5)
-    a, now = heard(d)["frames"], time.monotonic()
-    time.sleep(2)
-    b = heard(d)["frames"]
-    pace = (b - a) / 48000 / (time.monotonic() - now)
-    check(abs(pace - 1) < 0.03, f"heard at pace {pace:.3f}")
+    keeps_pace("hears", lambda: heard(d)["frames"])
     ports = server.run("jack_lsp").stdout.split()
     for port in (p for p in ports if ":in_" in p):
         server.run("jack_connect", server.ports()[0], port)
