@@ -101,7 +101,7 @@ struct tb_pass {
 };
 
 struct tb_synth_kernels {
-    /* out[n] += sum of harmonics; |error| <= 3e-7 of the sum of amplitudes. */
+    /* out[n] += sum of harmonics; |error| <= 6e-7 of the sum of amplitudes. */
     void (*bank)(const struct tb_bank_job *job, float *out);
     /* Returns n_live. */
     unsigned (*fold)(const struct tb_fold_job *job);
