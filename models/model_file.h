@@ -52,13 +52,6 @@ struct tb_model_meta {
 #define GRID(field, key, rows, columns, min, max, needed, help) struct tb_model_grid field;
 #define TEXT(field, key, bytes, needed, help) char field[(bytes) + 1];
 #include "models/model_meta.def"
-#undef CHOICE
-#undef INTEGER
-#undef REAL
-#undef REALS
-#undef CHOICES
-#undef GRID
-#undef TEXT
 };
 
 struct tb_model_file {

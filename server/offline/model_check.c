@@ -86,13 +86,6 @@ json_t *tb_model_meta_to_json(const struct tb_model_meta *meta)
 #define GRID(field, key, rows, columns, min, max, needed, help) PUT(key, grid_of(&meta->field));
 #define TEXT(field, key, bytes, needed, help) PUT(key, json_string(meta->field));
 #include "models/model_meta.def"
-#undef CHOICE
-#undef INTEGER
-#undef REAL
-#undef REALS
-#undef CHOICES
-#undef GRID
-#undef TEXT
 #undef PUT
     if (!failed)
         return json;
