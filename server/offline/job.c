@@ -45,25 +45,8 @@ struct job {
 static json_t *receive_packet(struct job *job)
 {
     char text[TB_JOB_PACKET];
-    char control[CMSG_SPACE(sizeof job->fds)] = {0};
-    struct iovec part = {.iov_base = text, .iov_len = sizeof text};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = sizeof control};
-    ssize_t n;
-    do
-        n = recvmsg(job->socket, &message, MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
-    if (n <= 0 || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
-        return NULL;
-    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-    if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
-        head->cmsg_len <= CMSG_LEN(sizeof job->fds)) {
-        job->n_fds = (head->cmsg_len - CMSG_LEN(0)) / sizeof job->fds[0];
-        memcpy(job->fds, CMSG_DATA(head), job->n_fds * sizeof job->fds[0]);
-    }
-    return json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
+    const size_t n = tb_job_receive(job->socket, text, sizeof text, job->fds, &job->n_fds, true);
+    return n > 0 ? json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL) : NULL;
 }
 
 /* Nobody sends a second packet: whatever can be read means that the other side is gone. */

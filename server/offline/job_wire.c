@@ -1,14 +1,39 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/offline/job_wire.h"
 
-#include "server/offline/job.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+size_t tb_job_receive(int socket, void *packet, size_t size, int fds[TB_JOB_FDS], size_t *n_fds,
+                      bool wait)
+{
+    char control[CMSG_SPACE(TB_JOB_FDS * sizeof *fds)] = {0};
+    struct iovec part = {packet, size};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+    ssize_t n;
+    do
+        n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
+    while (n < 0 && errno == EINTR);
+    struct cmsghdr *head = n >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    *n_fds = 0;
+    if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS) {
+        *n_fds = (head->cmsg_len - CMSG_LEN(0)) / sizeof *fds;
+        memcpy(fds, CMSG_DATA(head), *n_fds * sizeof *fds);
+    }
+    if (n > 0 && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+        return (size_t)n;
+    for (size_t i = 0; i < *n_fds; i++)
+        (void)close(fds[i]);
+    *n_fds = 0;
+    return 0;
+}
 
 bool tb_job_send(int socket, json_t *json, int fd)
 {
@@ -52,20 +77,15 @@ void tb_job_send_end(int socket, enum tb_status status, const char *type, int fd
 /* One packet and what came with it. NULL: the job is gone or talks nonsense. */
 static json_t *receive(int socket, int *fd)
 {
-    char text[TB_JOB_PACKET], control[CMSG_SPACE(sizeof *fd)] = {0};
-    struct iovec part = {text, sizeof text};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = sizeof control};
-    ssize_t n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    struct cmsghdr *head = n >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
-    if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
-        head->cmsg_len == CMSG_LEN(sizeof *fd))
-        memcpy(fd, CMSG_DATA(head), sizeof *fd);
-    if (n <= 0 || message.msg_flags & MSG_TRUNC)
-        return NULL;
-    return json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
+    char text[TB_JOB_PACKET];
+    int fds[TB_JOB_FDS];
+    size_t n_fds;
+    const size_t n = tb_job_receive(socket, text, sizeof text, fds, &n_fds, false);
+    if (n_fds > 0)
+        *fd = fds[0];
+    for (size_t i = 1; i < n_fds; i++)
+        (void)close(fds[i]);
+    return n > 0 && n_fds < 2 ? json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL) : NULL;
 }
 
 static enum tb_status told(const json_t *error, struct tb_error *err)

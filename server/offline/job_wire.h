@@ -3,12 +3,19 @@
 #define TB_SERVER_OFFLINE_JOB_WIRE_H
 
 #include "base/error.h"
+#include "server/offline/job.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 
 /* Packets between the web role and a job child, as job.h has them. Any thread; no two at once for
  * one direction of a socket. */
+
+/* One packet as it came: its bytes, and at most TB_JOB_FDS descriptors, close on exec and the
+ * caller's. 0 when the other side is gone, sent more than fits, or, unless it may wait, nothing
+ * yet. */
+size_t tb_job_receive(int socket, void *packet, size_t size, int fds[TB_JOB_FDS], size_t *n_fds,
+                      bool wait);
 
 /* Waits until it is sent: one packet, with a descriptor unless fd < 0, which stays the caller's.
  * Steals json; false without memory, or when the other side is gone. */

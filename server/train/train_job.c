@@ -109,23 +109,17 @@ static bool is_uuid_or_empty(const char *text, size_t size)
 
 static enum tb_status receive_request(struct train_job *job, struct tb_error *err)
 {
-    char control[CMSG_SPACE(sizeof job->spec_fd)] = {0};
     struct tb_train_request *r = &job->request;
-    struct iovec part = {.iov_base = r, .iov_len = sizeof *r};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = sizeof control};
-    ssize_t n;
-    do
-        n = recvmsg(job->socket, &message, MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
-    struct cmsghdr *head = n == (ssize_t)sizeof *r ? CMSG_FIRSTHDR(&message) : NULL;
-    if (!head || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS ||
-        head->cmsg_len != CMSG_LEN(sizeof job->spec_fd) || r->task > TB_TRAIN_KEEP ||
+    int fds[TB_JOB_FDS];
+    size_t n_fds;
+    const size_t n = tb_job_receive(job->socket, r, sizeof *r, fds, &n_fds, true);
+    if (n_fds > 0)
+        job->spec_fd = fds[0];
+    for (size_t i = 1; i < n_fds; i++)
+        (void)close(fds[i]);
+    if (n != sizeof *r || n_fds != 1 || r->task > TB_TRAIN_KEEP ||
         !is_uuid_or_empty(r->set, sizeof r->set) || !is_uuid_or_empty(r->run, sizeof r->run))
         return tb_fail(err, TB_EINVAL, "job: no request that makes sense");
-    memcpy(&job->spec_fd, CMSG_DATA(head), sizeof job->spec_fd);
     return TB_OK;
 }
 
