@@ -65,6 +65,14 @@ const char *tb_cli_text(const json_t *object, const char *key)
     return text ? text : "";
 }
 
+enum tb_status tb_cli_may_go(const json_t *item, const char *kind, struct tb_error *err)
+{
+    if (!json_is_true(json_object_get(item, "factory")))
+        return TB_OK;
+    return tb_fail(err, TB_EDENIED, "%.96s is a factory %s, which stays", tb_cli_text(item, "name"),
+                   kind);
+}
+
 double tb_cli_number(const json_t *object, const char *key)
 {
     return json_number_value(json_object_get(object, key));

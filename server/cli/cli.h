@@ -52,6 +52,9 @@ int tb_cli_print(json_t *json);
 const char *tb_cli_text(const json_t *object, const char *key);
 double tb_cli_number(const json_t *object, const char *key);
 
+/* What ships with the program stays: TB_EDENIED for a patch or model ("model") that does. */
+enum tb_status tb_cli_may_go(const json_t *item, const char *kind, struct tb_error *err);
+
 /* The operands as one search text, cut where it is full. */
 void tb_cli_words(const struct tb_args *args, char *text, size_t size);
 

@@ -179,9 +179,8 @@ int tb_run_model_rm(struct tb_cli *cli)
     if (status)
         return status;
     enum tb_status s = tb_cli_model_find(cli, cli->args.operands[0], &model, &err);
-    if (s == TB_OK && json_is_true(json_object_get(model, "factory")))
-        s = tb_fail(&err, TB_EDENIED, "%.96s is a factory model, which stays",
-                    tb_cli_text(model, "name"));
+    if (s == TB_OK)
+        s = tb_cli_may_go(model, "model", &err);
     if (s == TB_OK) {
         (void)snprintf(path, sizeof path, "/models/%.36s%s", tb_cli_text(model, "uuid"),
                        tb_args_has(&cli->args, "force") ? "?force=true" : "");

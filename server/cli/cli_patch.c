@@ -239,9 +239,8 @@ int tb_run_patch_rm(struct tb_cli *cli)
     if (status)
         return status;
     enum tb_status s = tb_cli_patch_find(cli, cli->args.operands[0], &patch, &err);
-    if (s == TB_OK && json_is_true(json_object_get(patch, "factory")))
-        s = tb_fail(&err, TB_EDENIED, "%.64s is a factory patch, which stays",
-                    tb_cli_text(patch, "name"));
+    if (s == TB_OK)
+        s = tb_cli_may_go(patch, "patch", &err);
     if (s == TB_OK) {
         (void)snprintf(path, sizeof path, "/api/v1/patches/%.36s", tb_cli_text(patch, "uuid"));
         (void)snprintf(revision, sizeof revision, "\"%lld\"",
