@@ -467,6 +467,16 @@ static enum tb_status start_audio(struct tb_keeper *k, const struct tb_realtime 
     return TB_OK;
 }
 
+/* Everything but its threads. */
+static void free_keeper(struct tb_keeper *k)
+{
+    tb_instruments_stop(k->instruments);
+    close(k->ours);
+    close(k->theirs);
+    (void)pthread_mutex_destroy(&k->lock);
+    free(k);
+}
+
 struct tb_keeper *tb_keeper_start(const struct tb_config *config,
                                   const struct tb_realtime *realtime, struct tb_shm *shm,
                                   struct tb_error *err)
@@ -489,11 +499,7 @@ struct tb_keeper *tb_keeper_start(const struct tb_config *config,
             return k;
         tb_audio_thread_stop(k->thread);
     }
-    tb_instruments_stop(k->instruments);
-    close(k->ours);
-    close(k->theirs);
-    (void)pthread_mutex_destroy(&k->lock);
-    free(k);
+    free_keeper(k);
     return NULL;
 }
 
@@ -502,11 +508,7 @@ void tb_keeper_stop(struct tb_keeper *k)
     atomic_store(&k->stop, true);
     (void)pthread_join(k->keeper, NULL);
     tb_audio_thread_stop(k->thread);
-    tb_instruments_stop(k->instruments);
-    close(k->ours);
-    close(k->theirs);
-    (void)pthread_mutex_destroy(&k->lock);
-    free(k);
+    free_keeper(k);
 }
 
 struct tb_audio_thread *tb_keeper_thread(struct tb_keeper *k)
