@@ -69,7 +69,8 @@ struct tb_trainer_run {
      * The result is the same. */
     const volatile sig_atomic_t *workers;
     void (*report)(void *context, const struct tb_trainer_report *report); /* or NULL */
-    /* or NULL: after a checkpoint with better weights than the last time, lent for the call */
+    /* or NULL: after a checkpoint with better weights than the last time, lent for the call; after
+     * the first one of a resumed trainer always, for it may have been killed between the two */
     void (*better)(void *context, const struct tb_network *best);
     void (*saved)(void *context); /* or NULL: after a checkpoint */
     /* or NULL: a checkpoint could not be written, training goes on */

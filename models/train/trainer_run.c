@@ -181,7 +181,8 @@ enum tb_status tb_trainer_go(struct tb_trainer *t, const struct tb_trainer_run *
                          .reported_s = now,
                          .saved_s = now,
                          .first = t->state.step,
-                         .reported = t->state.step};
+                         .reported = t->state.step,
+                         .better = isfinite(t->state.best)}; /* who knows what was told of it */
     enum tb_status s = TB_OK;
     bool diverged = false;
     t->stop = run->stop;

@@ -182,6 +182,27 @@ static void keep_best(void *context, const struct tb_network *best)
     memcpy(context, best->memory, 64 * sizeof(float));
 }
 
+/* Killed after the checkpoint and before its model was written: the next run makes up for it, also
+ * where nothing gets better any more. */
+static void the_best_is_told_again(void **state)
+{
+    (void)state;
+    float kept[64] = {0}, again[64] = {0};
+    const struct tb_trainer_options o = quick();
+    struct tb_error err = {0};
+    struct tb_trainer *t = trainer_of(TB_FAMILY_HPN, &o);
+    const struct tb_trainer_run all = {.steps = 8, .better = keep_best, .context = kept};
+    run(t, all, TB_TRAIN_STEPS);
+    tb_trainer_free(t);
+    t = trainer_of(TB_FAMILY_HPN, &o);
+    assert_int_equal(tb_trainer_resume(t, checkpoint, &err), TB_OK);
+    run(t, (struct tb_trainer_run){.steps = 8, .better = keep_best, .context = again},
+        TB_TRAIN_STEPS);
+    assert_true(kept[0] != 0);
+    assert_memory_equal(kept, again, sizeof kept);
+    tb_trainer_free(t);
+}
+
 static void divergence_keeps_the_best(void **state)
 {
     (void)state;
@@ -411,6 +432,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resumes_to_the_bit),
         cmocka_unit_test(damage_is_seen),
+        cmocka_unit_test(the_best_is_told_again),
         cmocka_unit_test(divergence_keeps_the_best),
         cmocka_unit_test(patience_and_requests_end_it),
         cmocka_unit_test(a_stop_within_a_step_leaves_no_trace),
