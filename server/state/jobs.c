@@ -28,7 +28,7 @@ enum {
     TELL_MS = 250,
     CLIP_TIMEOUT_S = 120
 };
-enum { START_TRIES = 100, START_TRY_MS = 30 };
+enum { START_TRIES = 400, START_TRY_MS = 30 };
 
 struct tb_jobs {
     struct tb_web *web;
@@ -164,7 +164,8 @@ static enum tb_status follow(struct tb_jobs *jobs, const struct tb_job *job, int
     return status;
 }
 
-/* One job of a kind at a time; the last one may just be on its way out. */
+/* One job of a kind at a time; the last one may just be on its way out, which takes seconds where
+ * every processor is busy: jobs have the lowest priority of all. */
 static enum tb_status start_job(struct tb_jobs *jobs, enum tb_job_kind kind, int fd,
                                 struct tb_error *err)
 {

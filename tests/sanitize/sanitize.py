@@ -20,7 +20,8 @@ OPTIONS = {
     # not detect_stack_use_after_return: gcc 12's second stack does not align AVX-512 vectors
     "address": {"ASAN_OPTIONS": "strict_string_checks=1",
                 "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"},
-    "thread": {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1:"
+    # a job that sleeps a second at its exit keeps the next one waiting
+    "thread": {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1:atexit_sleep_ms=0:"
                                f"suppressions={HERE}/thread.supp"},
 }
 SANITIZE = {"address": "address,undefined", "thread": "thread"}
