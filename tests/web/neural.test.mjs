@@ -63,12 +63,27 @@ test('a shipped instrument is uploaded and played from the result', async () => 
 
 const hzOf = (key) => 440 * 2 ** ((key - 69) / 12);
 
+/** dB: how far a partial stands above what is half a semitone beside it. */
+const standsDb = (heard, hz) => levelAtDb(heard, hz) - levelAtDb(heard, hz * 2 ** (0.5 / 12));
+
+/** Listens until every partial stands clear, as in a tone that nothing has torn. */
+async function hearClearly(...partialsHz) {
+    for (let take = 1; ; take++) {
+        const heard = await hear(page, 0.4);
+        const [least] = partialsHz
+            .map((hz) => ({ hz, rise: standsDb(heard, hz) }))
+            .sort((a, b) => a.rise - b.rise);
+        if (least.rise > 10) return heard;
+        assert.ok(take < TAKES, `${least.hz} Hz stands ${least.rise} dB above what is beside it`);
+    }
+}
+
 /** A key of the screen, held until its sound is steady, and what is heard then. */
-function soundOf(key) {
+function soundOf(key, ...partialsHz) {
     return holdKey(page, key, 0.9, async () => {
         await page.waitForSelector(`.key.lit[data-note="${key}"]`);
         await page.waitForTimeout(500);
-        return hear(page, 0.4);
+        return hearClearly(...partialsHz);
     });
 }
 
@@ -89,19 +104,14 @@ test('a chord on the keys of the screen: six envelopes move on their canvases', 
     const moved = await ink();
     for (let n = 0; n < 6; n++)
         assert.ok(moved[n] > 1.1 * still[n], `operator ${n + 1}: ${still[n]} to ${moved[n]}`);
-    const chord = await hear(page, 0.4);
-    for (const key of CHORD) {
-        const between = levelAtDb(chord, hzOf(key) * 2 ** (0.5 / 12));
-        const rise = levelAtDb(chord, hzOf(key)) - between;
-        assert.ok(rise > 10, `key ${key} stands ${rise} dB above what is beside it`);
-    }
+    await hearClearly(...CHORD.map(hzOf));
     await hold.click();
     await page.waitForFunction(() => !document.querySelector('.key.lit'));
 });
 
 test('a ratio is bent by its slider, and the partials are heard to move', async () => {
     await page.waitForTimeout(500);
-    const plain = await soundOf(A3);
+    const plain = await soundOf(A3, 220, 440);
     const dial = page.locator('.dial', { has: range(page, 'neural.op1.ratio') });
     const box = await dial.first().boundingBox();
     const middle = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
@@ -114,7 +124,7 @@ test('a ratio is bent by its slider, and the partials are heard to move', async 
     const { values } = await daemon.api('GET', '/state');
     const ratio = values['neural.op1.ratio'];
     assert.ok(ratio > 1.3 && ratio < 1.7, `the slider at ${shown} stands for ${ratio}`);
-    const bent = await soundOf(A3);
+    const bent = await soundOf(A3, 220 * ratio);
     // Operator 1 sounds, operator 2 modulates it at 1: partials at its ratio and 1 to each side.
     for (const partial of [ratio - 1, ratio, ratio + 1]) {
         const rise = levelAtDb(bent, 220 * partial) - levelAtDb(plain, 220 * partial);
