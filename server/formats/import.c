@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/formats/import.h"
 
+#include "server/formats/instruments.h"
 #include "server/formats/syx.h"
 
 #include <sodium.h>
@@ -41,29 +42,12 @@ static void uuid_of(const void *data, size_t size, const void *key, size_t key_s
 }
 
 /* Players name voices after what they imitate; a first guess at the category spares them sorting
- * hundreds by hand. The first word that occurs decides. */
-static const char *const guesses[][2] = {
-    {"BASSOON", "Winds"},   {"BASS", "Bass"},       {"HARPSI", "Keys"},     {"CLAV", "Keys"},
-    {"PIANO", "Keys"},      {"E.P", "Keys"},        {"CEMB", "Keys"},       {"ORGAN", "Organ"},
-    {"PIPES", "Organ"},     {"BRASS", "Brass"},     {"HORN", "Brass"},      {"TRUMP", "Brass"},
-    {"TROMB", "Brass"},     {"TUBA", "Brass"},      {"STRING", "Strings"},  {"STRG", "Strings"},
-    {"VIOL", "Strings"},    {"CELLO", "Strings"},   {"ORCH", "Strings"},    {"BELL", "Mallets"},
-    {"GLOCK", "Mallets"},   {"CHIME", "Mallets"},   {"VIBE", "Mallets"},    {"MARIMB", "Mallets"},
-    {"XYLO", "Mallets"},    {"CELEST", "Mallets"},  {"GUIT", "Plucks"},     {"HARP", "Plucks"},
-    {"KOTO", "Plucks"},     {"SITAR", "Plucks"},    {"BANJO", "Plucks"},    {"LUTE", "Plucks"},
-    {"PLUCK", "Plucks"},    {"FLUTE", "Winds"},     {"OBOE", "Winds"},      {"CLAR", "Winds"},
-    {"SAX", "Winds"},       {"RECORD", "Winds"},    {"DRUM", "Percussion"}, {"SNARE", "Percussion"},
-    {"TIMP", "Percussion"}, {"CYMB", "Percussion"}, {"PERC", "Percussion"}, {"BLOCK", "Percussion"},
-    {"VOICE", "Voices"},    {"CHOIR", "Voices"},    {"VOX", "Voices"},      {"LEAD", "Leads"},
-    {"SOLO", "Leads"},      {"PAD", "Pads"},
-};
-
+ * hundreds by hand. */
 static const char *guess_category(const char *name)
 {
-    for (size_t i = 0; i < sizeof guesses / sizeof guesses[0]; i++)
-        if (strcasestr(name, guesses[i][0]) && strcasecmp(name, "INIT VOICE") != 0)
-            return guesses[i][1];
-    return "";
+    const struct tb_instrument *it =
+        strcasecmp(name, "INIT VOICE") == 0 ? NULL : tb_instrument_of(name);
+    return it ? it->category : "";
 }
 
 /* The display's blanks at both ends are not what people search for, yet a dump must bring them

@@ -3,57 +3,26 @@
 
 #include "dsp/fastmath.h"
 #include "server/formats/import.h"
+#include "server/formats/instruments.h"
 #include "server/formats/patch_json.h"
 
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
-/* How an instrument is played: what the envelope of loudness of a note (note.*) looks like. */
-struct manner {
+/* What the envelope of loudness of a note (note.*) looks like. */
+static const struct manner {
     float attack_s, decay_s, sustain_db, release_s;
     float vibrato_cents, vibrato_hz, vibrato_delay_s;
+} manners[TB_N_MANNERS] = {
+    [TB_STRUCK] = {0.004F, 8.0F, -60.0F, 0.25F, 0, 5.2F, 0.4F},
+    [TB_PLUCKED] = {0.004F, 5.0F, -60.0F, 0.2F, 0, 5.2F, 0.4F},
+    [TB_BLOWN] = {0.05F, 0.3F, -2.0F, 0.12F, 10.0F, 5.0F, 0.5F},
+    [TB_BRASSY] = {0.03F, 0.2F, -3.0F, 0.1F, 5.0F, 5.2F, 0.6F},
+    [TB_BOWED] = {0.08F, 0.3F, -1.5F, 0.18F, 14.0F, 5.6F, 0.35F},
+    [TB_SUNG] = {0.06F, 0.3F, -2.0F, 0.15F, 18.0F, 5.4F, 0.4F},
+    [TB_HELD] = {0.01F, 0.3F, 0.0F, 0.06F, 0, 5.2F, 0.4F},
 };
-static const struct manner struck = {0.004F, 8.0F, -60.0F, 0.25F, 0, 5.2F, 0.4F},
-                           plucked = {0.004F, 5.0F, -60.0F, 0.2F, 0, 5.2F, 0.4F},
-                           blown = {0.05F, 0.3F, -2.0F, 0.12F, 10.0F, 5.0F, 0.5F},
-                           brassy = {0.03F, 0.2F, -3.0F, 0.1F, 5.0F, 5.2F, 0.6F},
-                           bowed = {0.08F, 0.3F, -1.5F, 0.18F, 14.0F, 5.6F, 0.35F},
-                           sung = {0.06F, 0.3F, -2.0F, 0.15F, 18.0F, 5.4F, 0.4F},
-                           held = {0.01F, 0.3F, 0.0F, 0.06F, 0, 5.2F, 0.4F};
-
-/* Where people look for an instrument, and how it is played; the first word that occurs decides. */
-static const struct {
-    const char *word, *category;
-    const struct manner *manner;
-} kinds[] = {
-    {"flute", "Winds", &blown},       {"clarinet", "Winds", &blown},
-    {"oboe", "Winds", &blown},        {"bassoon", "Winds", &blown},
-    {"sax", "Winds", &blown},         {"recorder", "Winds", &blown},
-    {"trumpet", "Brass", &brassy},    {"trombone", "Brass", &brassy},
-    {"horn", "Brass", &brassy},       {"tuba", "Brass", &brassy},
-    {"brass", "Brass", &brassy},      {"violin", "Strings", &bowed},
-    {"viola", "Strings", &bowed},     {"cello", "Strings", &bowed},
-    {"bass", "Bass", &plucked},       {"string", "Strings", &bowed},
-    {"piano", "Keys", &struck},       {"organ", "Organ", &held},
-    {"drawbar", "Organ", &held},      {"guitar", "Plucks", &plucked},
-    {"nylon", "Plucks", &plucked},    {"harp", "Plucks", &plucked},
-    {"mandolin", "Plucks", &plucked}, {"marimba", "Mallets", &struck},
-    {"vibra", "Mallets", &struck},    {"bell", "Mallets", &struck},
-    {"voice", "Voices", &sung},       {"choir", "Voices", &sung},
-    {"pad", "Pads", &bowed},          {"drift", "Pads", &bowed},
-};
-enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
-
-static size_t kind_of(const struct tb_model *model)
-{
-    const char *told = model->instrument[0] ? model->instrument : model->name;
-    size_t i = 0;
-    while (i < N_KINDS && !strcasestr(told, kinds[i].word))
-        i++;
-    return i;
-}
 
 /* As loud as the FM factory patches, whose middle is at -26.5 LUFS for one key; ones that are held
  * may be a little louder than bells. */
@@ -93,13 +62,14 @@ enum tb_status tb_neural_patch_make(const struct tb_model *model, struct tb_patc
                                     struct tb_error *err)
 {
     float values[TB_N_PARAMS];
-    const size_t kind = kind_of(model);
+    const struct tb_instrument *instrument =
+        tb_instrument_of(model->instrument[0] ? model->instrument : model->name);
     memset(patch, 0, sizeof *patch);
     derive_uuid(model->uuid, patch->uuid);
     (void)snprintf(patch->name, sizeof patch->name, "%.64s", model->name);
     (void)snprintf(patch->author, sizeof patch->author, "%.64s", model->credit);
     (void)snprintf(patch->category, sizeof patch->category, "%s",
-                   kind < N_KINDS ? kinds[kind].category : "Neural");
+                   instrument ? instrument->category : "Neural");
     (void)snprintf(patch->comment, sizeof patch->comment, "%s",
                    model->source[0] ? model->source : "A neural instrument.");
     (void)snprintf(patch->licence, sizeof patch->licence, "%.64s", model->licence);
@@ -113,8 +83,8 @@ enum tb_status tb_neural_patch_make(const struct tb_model *model, struct tb_patc
     memcpy(patch->models[0].name, model->name, sizeof model->name);
     patch->factory = true;
     tb_params_default(values);
-    if (kind < N_KINDS && strcmp(model->family, "fm_envelope") != 0)
-        play_as(kinds[kind].manner, values);
+    if (instrument && strcmp(model->family, "fm_envelope") != 0)
+        play_as(&manners[instrument->manner], values);
     values[TB_P_PATCH_GAIN] = gain_of(model);
     return tb_patch_set_params(patch, values, err);
 }

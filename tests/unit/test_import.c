@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/formats/import.h"
+#include "server/formats/instruments.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -72,6 +73,33 @@ static void a_cartridge_becomes_a_bank_and_comes_back(void **state)
     assert_memory_equal(again, bulk, sizeof again);
     tb_bank_clear(&bank);
     tb_imported_clear(&done);
+}
+
+/* One table for voices and networks; a word within another must not win (FLUTE, BASSOON). */
+static void names_tell_category_and_manner(void **state)
+{
+    static const struct {
+        const char *name, *category;
+        enum tb_manner manner;
+    } cases[] = {
+        {"FLUTE   1", "Winds", TB_BLOWN},       {"LUTE 2", "Plucks", TB_PLUCKED},
+        {"BASSOON", "Winds", TB_BLOWN},         {"BASS CLAR.", "Winds", TB_BLOWN},
+        {"BASS    3", "Bass", TB_PLUCKED},      {"STRINGBASS", "Bass", TB_PLUCKED},
+        {"HARPSICH 1", "Keys", TB_PLUCKED},     {"HARP    2", "Plucks", TB_PLUCKED},
+        {"E.PIANO 1", "Keys", TB_STRUCK},       {"PERC ORGAN", "Organ", TB_HELD},
+        {"BASS DRUM", "Percussion", TB_STRUCK}, {"SNARE", "Percussion", TB_STRUCK},
+        {"trumpet", "Brass", TB_BRASSY},        {"Violin DDX7 Full", "Strings", TB_BOWED},
+        {"mixed choir", "Voices", TB_SUNG},     {"vibraphone", "Mallets", TB_STRUCK},
+        {"nylon guitar", "Plucks", TB_PLUCKED},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct tb_instrument *it = tb_instrument_of(cases[i].name);
+        if (!it || strcmp(it->category, cases[i].category) != 0 || it->manner != cases[i].manner)
+            fail_msg("%s: %s", cases[i].name, it ? it->category : "nothing");
+    }
+    assert_null(tb_instrument_of("TRAIN"));
+    assert_null(tb_instrument_of(""));
 }
 
 static void importing_twice_changes_nothing(void **state)
@@ -178,6 +206,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         T(a_cartridge_becomes_a_bank_and_comes_back),
+        T(names_tell_category_and_manner),
         T(importing_twice_changes_nothing),
         T(json_resolves_collisions),
         T(nothing_to_take_is_an_error),
