@@ -114,13 +114,12 @@ static enum tb_status bank_members(struct tb_store *store, const char *bank, str
     return status == TB_ENOTFOUND ? TB_OK : status;
 }
 
+#define LISTED "SELECT " TB_PATCH_COLUMNS ", models FROM "
 /* Each order: walking its index, or sorting few; ?1 limit, ?2 offset, ?3 ids as JSON. */
-#define WALK(ORDER) "SELECT " TB_PATCH_COLUMNS " FROM patch " ORDER " LIMIT ?1 OFFSET ?2"
-#define WALK_HITS(ORDER)                                                                           \
-    "SELECT " TB_PATCH_COLUMNS " FROM patch WHERE tb_hit(id) " ORDER " LIMIT ?1 OFFSET ?2"
+#define WALK(ORDER) LISTED "patch " ORDER " LIMIT ?1 OFFSET ?2"
+#define WALK_HITS(ORDER) LISTED "patch WHERE tb_hit(id) " ORDER " LIMIT ?1 OFFSET ?2"
 #define SORT(ORDER)                                                                                \
-    "SELECT " TB_PATCH_COLUMNS " FROM patch WHERE id IN (SELECT value FROM json_each(?3)) " ORDER  \
-    " LIMIT ?1 OFFSET ?2"
+    LISTED "patch WHERE id IN (SELECT value FROM json_each(?3)) " ORDER " LIMIT ?1 OFFSET ?2"
 #define BOTH(NAME, UP, DOWN)                                                                       \
     {                                                                                              \
         NAME, {WALK(UP), WALK(DOWN)}, {WALK_HITS(UP), WALK_HITS(DOWN)},                            \
@@ -141,9 +140,9 @@ static const struct order orders[] = {
 };
 
 static const char by_bank[] =
-    "SELECT " TB_PATCH_COLUMNS " FROM (SELECT patch_id, min(position) AS place FROM bank_patch "
-    "JOIN bank ON bank.id = bank_id WHERE bank.uuid = ?3 GROUP BY patch_id) JOIN patch ON "
-    "patch.id = patch_id WHERE tb_hit(patch_id) ORDER BY place LIMIT ?1 OFFSET ?2";
+    LISTED "(SELECT patch_id, min(position) AS place FROM bank_patch "
+           "JOIN bank ON bank.id = bank_id WHERE bank.uuid = ?3 GROUP BY patch_id) JOIN patch ON "
+           "patch.id = patch_id WHERE tb_hit(patch_id) ORDER BY place LIMIT ?1 OFFSET ?2";
 
 struct page {
     struct tb_patch *patches;
@@ -163,7 +162,8 @@ static enum tb_status fill_page(struct tb_store *store, const char *sql, const c
     enum tb_status status = TB_ENOTFOUND;
     while (page->n < page->capacity && (status = tb_db_step(store, stmt, err)) == TB_OK) {
         memset(&page->patches[page->n], 0, sizeof page->patches[0]);
-        tb_patch_row(stmt, &page->patches[page->n++]);
+        tb_patch_row(stmt, &page->patches[page->n]);
+        tb_patch_models_row(stmt, 13, &page->patches[page->n++]);
     }
     (void)sqlite3_reset(stmt);
     (void)sqlite3_clear_bindings(stmt);

@@ -120,7 +120,8 @@ struct tb_patch_query {
     uint32_t limit, offset;
 };
 
-/* Summaries: values are not read. *patches is an array to free with free(); *total counts all. */
+/* Summaries: models are read, values are not. *patches is an array to free with free(); *total
+ * counts all. */
 enum tb_status tb_patch_list(struct tb_store *store, const struct tb_patch_query *query,
                              struct tb_patch **patches, size_t *n, size_t *total,
                              struct tb_error *err);

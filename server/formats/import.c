@@ -91,7 +91,7 @@ enum tb_status tb_patch_from_voice(const uint8_t packed[TB_SYX_PACKED], struct t
 
 enum tb_status tb_patch_check_voice(const struct tb_patch *patch, struct tb_error *err)
 {
-    if (!patch->models[0].uuid[0] && !patch->models[1].uuid[0])
+    if (!tb_patch_has_network(patch))
         return TB_OK;
     return tb_fail(err, TB_ECONFLICT, "a network plays \"%.64s\"; a DX7 cannot", patch->name);
 }

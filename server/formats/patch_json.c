@@ -373,15 +373,21 @@ json_t *tb_patch_to_json(const struct tb_patch *p)
                      a, "model_b", b, "values", values);
 }
 
+bool tb_patch_has_network(const struct tb_patch *patch)
+{
+    return patch->models[0].uuid[0] || patch->models[1].uuid[0];
+}
+
 json_t *tb_patch_summary_to_json(const struct tb_patch *p)
 {
     json_t *tags = tags_to_json(p);
     if (!tags)
         return NULL;
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:b, s:b, s:I, s:I}", "uuid", p->uuid, "name",
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:b, s:b, s:b, s:I, s:I}", "uuid", p->uuid, "name",
                      p->name, "author", p->author, "category", p->category, "tags", tags,
-                     "favourite", p->favourite, "factory", p->factory, "revision",
-                     (json_int_t)p->revision, "updated", (json_int_t)p->updated);
+                     "favourite", p->favourite, "factory", p->factory, "network",
+                     tb_patch_has_network(p), "revision", (json_int_t)p->revision, "updated",
+                     (json_int_t)p->updated);
 }
 
 void tb_patch_get_params(const struct tb_patch *patch, float values[TB_N_PARAMS])

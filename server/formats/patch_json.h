@@ -56,6 +56,8 @@ json_t *tb_patch_to_json(const struct tb_patch *patch);
  * value is not finite. */
 char *tb_patch_to_text(const struct tb_patch *patch, size_t *size);
 json_t *tb_patch_summary_to_json(const struct tb_patch *patch);
+/* A network plays it, so it is none of a DX7's voices. */
+bool tb_patch_has_network(const struct tb_patch *patch);
 /* {"uuid","sha256","name"}; what GET /state adds ("missing") is passed over. key: for err. */
 enum tb_status tb_model_ref_from_json(const char *key, const json_t *json, struct tb_model_ref *ref,
                                       struct tb_error *err);

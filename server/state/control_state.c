@@ -290,7 +290,7 @@ void tb_control_patch_changed(struct tb_control *control, const struct tb_patch 
     }
     tb_control_unlock(control);
     struct tb_error err;
-    if (follow && (patch->models[0].uuid[0] || patch->models[1].uuid[0]))
+    if (follow && tb_patch_has_network(patch))
         tb_load_follow(control->web, patch->uuid); /* the store thread has no time for models */
     else if (follow && tb_control_load(control, patch, patch->models, &err) != TB_OK)
         stay(control);

@@ -315,6 +315,16 @@ test('what a network plays is nothing for a DX7', async () => {
     assert.equal((await d.api('GET', `/exports?format=syx&uuid=${beside.uuid}`)).status, 409);
     assert.equal((await d.api('GET', `/exports?format=json&bank=${bank.json.uuid}`)).status, 200);
     assert.equal((await d.api('GET', `/exports?format=syx&uuid=${plain.uuid}`)).status, 200);
+    const listed = (await d.api('GET', `/patches?bank=${bank.json.uuid}`)).json.items;
+    assert.deepEqual(
+        listed.map(({ name, network }) => [name, network]),
+        [
+            ['Plain FM', false],
+            ['Oboe', true],
+        ],
+    );
+    const found = (await d.api('GET', '/patches?q=beside')).json.items;
+    assert.deepEqual([found.length, found[0].network], [1, true]);
 });
 
 test('banks', async () => {

@@ -3,13 +3,15 @@
 import { effect, signal } from '@preact/signals';
 import * as api from './api';
 import { attempt, command, flags, notice, patch, patchesChanged, tell } from './store';
-import type { PatchRef } from './store';
+import type { ModelRef, PatchRef } from './store';
 
 export interface Item extends PatchRef {
     author: string;
     tags: string[];
     favourite: boolean;
     factory: boolean;
+    /** A network plays it, so it is none of a DX7's voices. */
+    network: boolean;
     updated: string;
 }
 
@@ -40,6 +42,23 @@ export interface Details {
     author: string;
     comment: string;
     licence: string;
+}
+
+/** A patch as the device has it. */
+interface Whole extends Details {
+    factory: boolean;
+    model: ModelRef | null;
+    model_b: ModelRef | null;
+    values: Record<string, number>;
+}
+
+/** What may be done with a patch. */
+export type Kind = Pick<Item, 'factory' | 'network'>;
+
+/** Of a bank: what fits on a DX7's cartridges, in its order, and how much does not. */
+export interface Voices {
+    uuids: string[];
+    networks: number;
 }
 
 const PAGE = 100;
@@ -166,6 +185,11 @@ export async function step(by: number): Promise<void> {
     load(list[to]!.uuid);
 }
 
+export async function kindOf(uuid: string): Promise<Kind> {
+    const { factory, model, model_b } = await api.get<Whole>(`/patches/${uuid}`);
+    return { factory, network: Boolean(model ?? model_b) };
+}
+
 async function etagOf(uuid: string): Promise<string> {
     const response = await api.request('GET', `/patches/${uuid}`);
     return response.headers.get('ETag') ?? '*';
@@ -212,8 +236,8 @@ export async function saveAs(details: Partial<Details>): Promise<void> {
 }
 
 export async function duplicate(uuid: string): Promise<void> {
-    const source = await api.get<Details & { values: Record<string, number> }>(`/patches/${uuid}`);
-    const { name, author, category: kind, tags, comment, licence, values } = source;
+    const source = await api.get<Whole>(`/patches/${uuid}`);
+    const { name, author, category: kind, tags, comment, licence, model, model_b, values } = source;
     await api.send('POST', '/patches', {
         name: `${name} copy`,
         author,
@@ -221,6 +245,8 @@ export async function duplicate(uuid: string): Promise<void> {
         tags,
         comment,
         licence,
+        model,
+        model_b,
         values,
     });
     patchesChanged.value++;
@@ -267,9 +293,18 @@ export function exportBank({ uuid, name }: Bank): Promise<void> {
     return api.download(`/exports?format=json&bank=${uuid}`, fileName(name, 'json'));
 }
 
+export async function voicesOf({ uuid, patches }: Bank): Promise<Voices> {
+    const { items: all } = await api.get<Page>(`/patches?bank=${uuid}&limit=${EXPORT_PAGE}`);
+    const networks = new Set(all.filter(({ network }) => network).map((item) => item.uuid));
+    const uuids = patches.filter((each) => each !== null);
+    const voices = uuids.filter((each) => !networks.has(each));
+    return { uuids: voices, networks: uuids.length - voices.length };
+}
+
 /** A bank as DX7 cartridges: a file for every 32 voices. */
-export async function exportCartridges({ name, patches }: Bank): Promise<void> {
-    const uuids = patches.filter(Boolean);
+export async function exportCartridges(from: Bank): Promise<void> {
+    const { name } = from;
+    const { uuids } = await voicesOf(from);
     for (let at = 0; at < uuids.length; at += CARTRIDGE) {
         const some = uuids.slice(at, at + CARTRIDGE).map((uuid) => `&uuid=${uuid}`);
         const part = uuids.length > CARTRIDGE ? ` ${1 + at / CARTRIDGE}` : '';

@@ -142,23 +142,64 @@ function Arrange() {
     );
 }
 
+/** Why a cartridge of these voices would not be the whole bank. */
+function leftOut({ uuids, networks }: patches.Voices): string {
+    if (!networks) return uuids.length ? '' : 'Empty';
+    if (!uuids.length) return 'Networks play it: only as .json';
+    return networks === 1
+        ? 'A network plays one: not in .syx'
+        : `Networks play ${networks}: not in .syx`;
+}
+
 function Export({ onClose }: { onClose(): void }) {
     const total = patches.total.value;
     const banks = patches.banks.value;
+    const voices = useSignal<Record<string, patches.Voices>>({});
+    useEffect(() => {
+        let open = true;
+        void attempt(async () => {
+            for (const bank of banks) {
+                const known = await patches.voicesOf(bank);
+                if (!open) return;
+                voices.value = { ...voices.peek(), [bank.uuid]: known };
+            }
+        });
+        return () => (open = false);
+    }, [banks]);
     const run = (work: () => Promise<void>) => () => {
         onClose();
         void attempt(work);
     };
-    const one = (bank: patches.Bank, format: string, write: typeof patches.exportBank) => (
+    const one = (
+        bank: patches.Bank,
+        format: string,
+        write: typeof patches.exportBank,
+        none = false,
+    ) => (
         <button
             type="button"
             class="small"
             aria-label={`Bank ${bank.name} as ${format}`}
-            onClick={run(() => write(bank))}
+            aria-describedby={`left-out-${bank.uuid}`}
+            aria-disabled={none ? 'true' : undefined}
+            onClick={none ? undefined : run(() => write(bank))}
         >
             {format}
         </button>
     );
+    const row = (bank: patches.Bank) => {
+        const known = voices.value[bank.uuid];
+        return (
+            <div class="menu-pair" key={bank.uuid}>
+                <span>
+                    {bank.name}
+                    <small id={`left-out-${bank.uuid}`}>{known && leftOut(known)}</small>
+                </span>
+                {one(bank, '.syx', patches.exportCartridges, known?.uuids.length === 0)}
+                {one(bank, '.json', patches.exportBank)}
+            </div>
+        );
+    };
     return (
         <Dialog title="Export" onClose={onClose}>
             <nav class="menu" aria-label="Export">
@@ -171,13 +212,7 @@ function Export({ onClose }: { onClose(): void }) {
                     <Icon name="download" />
                     {total === 1 ? 'The patch listed' : `The ${total} patches listed`} (.json)
                 </button>
-                {banks.map((bank) => (
-                    <div class="menu-pair" key={bank.uuid}>
-                        <span>{bank.name}</span>
-                        {one(bank, '.syx', patches.exportCartridges)}
-                        {one(bank, '.json', patches.exportBank)}
-                    </div>
-                ))}
+                {banks.map(row)}
             </nav>
         </Dialog>
     );

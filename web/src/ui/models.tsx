@@ -203,7 +203,7 @@ function facts(item: Model): [string, string][] {
         ['Training', item.training],
         ['Licence', item.licence],
         ['Credit', item.credit],
-        ['Here since', when(item.created)],
+        ['Here since', item.factory ? 'Ships with timbred, so it stays' : when(item.created)],
     ];
     return all.filter(([, text]) => text);
 }

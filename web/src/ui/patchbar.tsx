@@ -143,15 +143,25 @@ export function PatchDialogs() {
 
 function Menu() {
     const now = patch.value;
-    const item = (icon: IconName, text: string, act: () => void, needsPatch = true) => (
+    const listed = patches.items.value.find(({ uuid }) => uuid === now?.uuid);
+    const asked = useSignal<patches.Kind | undefined>(undefined);
+    useEffect(() => {
+        if (now) void attempt(() => patches.kindOf(now.uuid)).then((kind) => (asked.value = kind));
+    }, [now?.uuid]);
+    const { factory, network } = asked.value ?? listed ?? { factory: false, network: false };
+    // What cannot be stays in reach of the Tab key, so that the reason is heard, too.
+    const item = (icon: IconName, text: string, act: () => void, why: string | false = false) => (
         <button
             type="button"
             class={icon === 'trash' ? 'menu-item bad' : 'menu-item'}
-            disabled={needsPatch && !now}
-            onClick={act}
+            disabled={icon !== 'save' && !now}
+            aria-disabled={why ? 'true' : undefined}
+            onClick={why ? undefined : act}
         >
             <Icon name={icon} />
-            {text}
+            <span>
+                {text} {why && <small>{why}</small>}
+            </span>
         </button>
     );
     const run = (work: () => Promise<unknown>) => () => {
@@ -168,7 +178,7 @@ function Menu() {
     return (
         <Dialog title={now?.name ?? 'Untitled'} onClose={close}>
             <nav class="menu" aria-label="Patch">
-                {item('save', 'Save as …', () => (open.value = 'save-as'), false)}
+                {item('save', 'Save as …', () => (open.value = 'save-as'))}
                 {item('pen', 'Name, category and tags …', () => (open.value = 'rename'))}
                 {item('clock', 'Revisions …', () => (open.value = 'revisions'))}
                 {item(
@@ -176,9 +186,19 @@ function Menu() {
                     'Duplicate',
                     run(() => patches.duplicate(now!.uuid)),
                 )}
-                {item('download', 'Export for a DX7 (.syx)', export_('syx'))}
+                {item(
+                    'download',
+                    'Export for a DX7 (.syx)',
+                    export_('syx'),
+                    network && 'A network plays it: only as .json',
+                )}
                 {item('download', 'Export with everything (.json)', export_('json'))}
-                {item('trash', 'Delete …', () => (open.value = 'delete'))}
+                {item(
+                    'trash',
+                    'Delete …',
+                    () => (open.value = 'delete'),
+                    factory && 'Ships with timbred, so it stays',
+                )}
             </nav>
         </Dialog>
     );
