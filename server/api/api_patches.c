@@ -68,7 +68,8 @@ static void answer_stale(struct tb_request *request, const struct tb_error *err)
     tb_patch_clear(&now);
 }
 
-/* The answer to GET, made once for as long as the patch stays as it is. */
+/* The answer to GET, made once for as long as the patch stays as it is; for clients that keep their
+ * connection. */
 static struct MHD_Response *make_cached(struct tb_request *request, const struct tb_patch *patch)
 {
     size_t size = 0;
@@ -93,6 +94,8 @@ static struct MHD_Response *make_cached(struct tb_request *request, const struct
     (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (request->gzip)
         (void)MHD_add_response_header(response, "Content-Encoding", "gzip");
+    if (request->kept)
+        (void)MHD_add_response_header(response, "Keep-Alive", TB_KEPT_TEXT);
     return response;
 }
 
@@ -110,7 +113,8 @@ void tb_api_patch_get(struct tb_request *request)
     struct tb_cache *cache = request->web->cache;
     const char *uuid = request->args[0];
     uint32_t revision = 0;
-    struct MHD_Response *response = tb_cache_get(cache, uuid, request->gzip, &revision);
+    struct MHD_Response *response =
+        request->kept ? tb_cache_get(cache, uuid, request->gzip, &revision) : NULL;
     if (!response) {
         struct tb_patch patch = {0};
         struct tb_error err;
@@ -126,16 +130,19 @@ void tb_api_patch_get(struct tb_request *request)
             tb_answer_problem(request, 503, "out of memory");
             return;
         }
-        tb_cache_put(cache, uuid, request->gzip, revision, mark, response);
+        if (request->kept)
+            tb_cache_put(cache, uuid, request->gzip, revision, mark, response);
     }
     if (is_fresh(request, revision)) {
+        if (!request->kept)
+            MHD_destroy_response(response);
         tb_answer_empty(request, 304);
         tb_answer_etag(request, revision);
         return;
     }
     request->reply.status = 200;
     request->reply.ready = response;
-    request->reply.lent = true;
+    request->reply.lent = request->kept;
 }
 
 void tb_api_patch_create(struct tb_request *request)

@@ -19,7 +19,7 @@
 enum {
     MAX_CONNECTIONS = 128,
     MAX_PER_ADDRESS = 32,
-    IDLE_S = 5,
+    IDLE_S = TB_KEPT_S + 1,
     HEAD_S = 8,
     SEND_S = 120,
     BODY_BYTES_PER_S = 16384,
@@ -289,9 +289,19 @@ static int64_t body_seconds(const struct tb_request *request, const char *length
     return (int64_t)((bytes < request->max_body ? bytes : request->max_body) / BODY_BYTES_PER_S);
 }
 
-static enum MHD_Result begin(struct tb_http *http, struct tb_request *request, const char *method)
+/* Does the connection stay after the answer, as far as its client says? */
+static bool is_kept(struct tb_request *request, const char *version)
+{
+    const char *wish =
+        MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Connection");
+    return strcmp(version, MHD_HTTP_VERSION_1_1) == 0 && !(wish && strcasestr(wish, "close"));
+}
+
+static enum MHD_Result begin(struct tb_http *http, struct tb_request *request, const char *method,
+                             const char *version)
 {
     request->started = true;
+    request->kept = is_kept(request, version);
     request->done = !tb_edge_begin(request, method);
     const char *length =
         MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Content-Length");
@@ -315,11 +325,10 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
     struct tb_http *http = cls;
     struct tb_request *request = *context;
     (void)url;
-    (void)version;
     if (!request)
         return MHD_NO;
     if (!request->started)
-        return begin(http, request, method);
+        return begin(http, request, method, version);
     if (*size) {
         size_t n = *size;
         *size = 0;

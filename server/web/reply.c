@@ -77,6 +77,8 @@ static void add_headers(struct tb_request *request, struct MHD_Response *respons
     }
     if (reply->close)
         add(response, "Connection", "close");
+    else if (request->kept)
+        add(response, "Keep-Alive", TB_KEPT_TEXT);
 }
 
 int tb_reply_queue(struct tb_request *request)
@@ -87,6 +89,8 @@ int tb_reply_queue(struct tb_request *request)
     unsigned class = reply->status / 100;
     request->web->counters.requests[class < 6 ? class : 0]++;
     if (reply->ready) {
+        if (!reply->lent && request->kept)
+            add(reply->ready, "Keep-Alive", TB_KEPT_TEXT);
         int queued = (int)MHD_queue_response(request->connection, reply->status, reply->ready);
         if (!reply->lent)
             MHD_destroy_response(reply->ready);

@@ -135,6 +135,7 @@ struct tb_request {
     char content_type[64];
     uint32_t if_match;
     bool head, gzip, started, done, too_large;
+    bool kept;                                 /* its client wants the connection to stay */
     void (*later)(struct tb_request *request); /* set by tb_load_request */
     void (*then)(struct tb_request *request);  /* set by a SLOW handler: goes on in the store */
     bool working;           /* handed to another thread, which alone may touch the reply ... */
@@ -143,6 +144,13 @@ struct tb_request {
     struct tb_effect effect;
     struct tb_reply reply;
 };
+
+/* Seconds that a connection may rest between two requests, as clients are told ("Keep-Alive:
+ * timeout=4"). It ends a second later, so that who believes it never sends into the end. */
+#define TB_KEPT_S 4
+#define TB_KEPT_TEXT "timeout=" TB_KEPT_DIGITS(TB_KEPT_S)
+#define TB_KEPT_DIGITS(S) TB_KEPT_QUOTED(S)
+#define TB_KEPT_QUOTED(S) #S
 
 /* ---- answers; each replaces an earlier one. Any thread that runs a handler. */
 

@@ -327,6 +327,22 @@ test('what a network plays is nothing for a DX7', async () => {
     assert.deepEqual([found.length, found[0].network], [1, true]);
 });
 
+test('kept connections are told how long they may rest, others are not', async () => {
+    const patch = await create({ name: 'Kept' });
+    const ask = (path, Connection) =>
+        d.plain('GET', path, { headers: { Connection }, token: d.token });
+    for (const path of ['/', '/api/v1/health', `/api/v1/patches/${patch.uuid}`, '/api/v1/nothing'])
+        for (let times = 0; times < 2; times++) {
+            assert.match((await ask(path, 'keep-alive')).headers['keep-alive'], /^timeout=\d+$/);
+            const ended = await ask(path, 'close');
+            assert.equal(ended.headers['keep-alive'], undefined, path);
+            assert.equal(ended.headers.connection.toLowerCase(), 'close', path);
+        }
+    const headers = { Connection: 'close', 'If-None-Match': '"1"' };
+    const path = `/api/v1/patches/${patch.uuid}`;
+    assert.equal((await d.plain('GET', path, { headers, token: d.token })).status, 304);
+});
+
 test('banks', async () => {
     const patch = await create({ name: 'In a bank' });
     const made = await d.api('POST', '/banks', {

@@ -10,7 +10,7 @@ before(() => d.start());
 after(() => d.end());
 
 // Sends head, then a byte each gap; resolves with the seconds until the server ends it.
-function dribble(head, gap_ms, limit_ms = 20000) {
+function dribble(head, gap_ms, limit_ms = 20000, seen = {}) {
     return new Promise((resolve) => {
         const start = Date.now();
         const socket = net.connect(d.port, '127.0.0.1');
@@ -24,7 +24,7 @@ function dribble(head, gap_ms, limit_ms = 20000) {
         const last = setTimeout(end, limit_ms);
         socket.on('error', () => {});
         socket.on('close', end);
-        socket.on('data', () => {});
+        socket.on('data', (data) => (seen.text += data));
         socket.write(head());
     });
 }
@@ -33,6 +33,7 @@ const host = () => `Host: 127.0.0.1:${d.port}\r\n`;
 
 test('dribbled heads and bodies, idle connections: all end', { timeout: 60000 }, async () => {
     const auth = `Authorization: Bearer ${d.token}\r\nContent-Type: application/json\r\n`;
+    const answer = { text: '' };
     const [head, body, ws, idle] = await Promise.all([
         dribble(() => `GET / HTTP/1.1\r\n${host()}X-A: `, 300),
         dribble(
@@ -40,12 +41,15 @@ test('dribbled heads and bodies, idle connections: all end', { timeout: 60000 },
             300,
         ),
         dribble(() => `GET /ws HTTP/1.1\r\n${host()}X-A: `, 300),
-        dribble(() => `GET /api/v1/health HTTP/1.1\r\n${host()}\r\n`, 60000),
+        dribble(() => `GET /api/v1/health HTTP/1.1\r\n${host()}\r\n`, 60000, 20000, answer),
     ]);
     assert.ok(head < 10, `head ${head} s`);
     assert.ok(body < 14, `body ${body} s`);
     assert.ok(ws < 12, `handshake ${ws} s`);
     assert.ok(idle < 10, `idle ${idle} s`);
+    const told = Number(/^Keep-Alive: timeout=(\d+)\r$/m.exec(answer.text)?.[1]);
+    assert.ok(told >= 3, answer.text);
+    assert.ok(idle > told, `it said ${told} s and ended after ${idle}`);
 });
 
 test('300 slow sockets from one address leave the others alone', { timeout: 60000 }, async () => {
