@@ -190,14 +190,14 @@ static void bash_command(FILE *out, const struct tb_command *command)
     fputs("        esac ;;\n", out);
 }
 
-/* First words, and the second words of those that have them. */
+/* First words, the second words of those that have them, and which of these do without. */
 static void bash_names(FILE *out, const struct tb_command *commands)
 {
     fputs("    local first='", out);
     for (const struct tb_command *c = commands; c->name; c++) {
         size_t length = strcspn(c->name, " ");
-        bool again =
-            c > commands && strncmp(c[-1].name, c->name, length) == 0 && c[-1].name[length] == ' ';
+        bool again = c > commands && strncmp(c[-1].name, c->name, length) == 0 &&
+                     (c[-1].name[length] == ' ' || c[-1].name[length] == '\0');
         if (!again)
             fprintf(out, "%s%.*s", c > commands ? " " : "", (int)length, c->name);
     }
@@ -212,7 +212,11 @@ static void bash_names(FILE *out, const struct tb_command *commands)
         bool last = !c[1].name || strncmp(c[1].name, c->name, length + 1) != 0;
         fprintf(out, "%s%s", c->name + length + 1, last ? "'" : " ");
     }
-    fputs(" )\n", out);
+    fputs(" )\n    local alone=' ", out);
+    for (const struct tb_command *c = commands; c->name; c++)
+        if (!strchr(c->name, ' '))
+            fprintf(out, "%s ", c->name);
+    fputs("'\n", out);
 }
 
 void tb_commands_bash(const struct tb_command *commands, FILE *out)
@@ -232,8 +236,11 @@ void tb_commands_bash(const struct tb_command *commands, FILE *out)
           "    if [ -n \"${second[$command]:-}\" ]; then\n"
           "        if ((COMP_CWORD == 2)); then\n"
           "            mapfile -t COMPREPLY < <(compgen -W \"${second[$command]}\" -- \"$word\")\n"
-          "            return\n        fi\n"
-          "        command+=\" ${COMP_WORDS[2]}\"\n    fi\n"
+          "            if ((${#COMPREPLY[@]})) || [[ $alone != *\" $command \"* ]]; then\n"
+          "                return\n            fi\n        fi\n"
+          "        case \" ${second[$command]} \" in\n"
+          "            *\" ${COMP_WORDS[2]} \"*) command+=\" ${COMP_WORDS[2]}\" ;;\n"
+          "        esac\n    fi\n"
           "    case $command in\n",
           out);
     for (const struct tb_command *c = commands; c->name; c++)

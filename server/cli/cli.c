@@ -110,19 +110,23 @@ bool tb_cli_help(const char *name, FILE *out)
     return n > 0;
 }
 
-/* "patch" "ls" -> the entry "patch ls"; *used words of argv belong to its name. */
+/* "patch" "ls" -> the entry "patch ls", "dataset" "voices/" -> "dataset"; *used words of argv
+ * belong to its name. */
 static const struct tb_cli_entry *find_entry(const char *name, int argc, char **argv, int *used)
 {
+    const struct tb_cli_entry *alone = NULL;
     for (const struct tb_cli_entry *e = tb_cli_entries; e->command.name; e++) {
         if (!begins_with(e->command.name, name))
             continue;
         const char *second = strchr(e->command.name, ' ');
-        if (!second || (argc > 0 && strcmp(argv[0], second + 1) == 0)) {
-            *used = second != NULL;
+        if (!second)
+            alone = e;
+        else if (argc > 0 && strcmp(argv[0], second + 1) == 0) {
+            *used = 1;
             return e;
         }
     }
-    return NULL;
+    return alone;
 }
 
 static int unknown_second(const char *name, int argc, char **argv)
@@ -158,7 +162,10 @@ int tb_cli_main(const char *name, int argc, char **argv)
         return status;
     }
     if (cli.args.help) {
-        tb_command_help(&entry->command, stdout);
+        if (used)
+            tb_command_help(&entry->command, stdout);
+        else /* and those below it */
+            (void)tb_cli_help(name, stdout);
         return 0;
     }
     return entry->run(&cli);

@@ -114,6 +114,13 @@ enum tb_status tb_cli_export(struct tb_cli *cli, const json_t *uuids, const char
 enum tb_status tb_cli_values(const json_t *patch, float *values, size_t *n_unknown,
                              struct tb_error *err);
 
+/* ---- trainings and data sets of a server (cli_dataset.c) */
+
+/* path: "/trainings" or "/datasets"; name: a uuid, or a whole name (case does not matter).
+ * TB_ENOTFOUND; TB_EINVAL when several have that name. */
+enum tb_status tb_cli_find(struct tb_cli *cli, const char *path, const char *name, char uuid[64],
+                           struct tb_error *err);
+
 /* ---- files (cli_file.c) */
 
 /* A whole file ("-": standard input), at most max bytes; *data to be freed. */

@@ -34,6 +34,10 @@ int tb_run_training_stop(struct tb_cli *cli);
 int tb_run_training_rm(struct tb_cli *cli);
 int tb_run_training_keep(struct tb_cli *cli);
 
+int tb_run_dataset_ls(struct tb_cli *cli);
+int tb_run_dataset_show(struct tb_cli *cli);
+int tb_run_dataset_rm(struct tb_cli *cli);
+
 /* Every command of the training module (cli_train.c). */
 int tb_run_training(struct tb_cli *cli);
 

@@ -429,6 +429,17 @@ const struct tb_cli_entry tb_cli_entries[] = {
              "OUT gets clips of 4 s with pitch, loudness and confidence, dataset.json and "
              "report.html, whole or not at all."),
      tb_run_training},
+    {COMMAND("dataset ls", "", 0, 0, none, server,
+             "Lists the recordings that the server keeps for trainings.",
+             "Those that came by the panel's Train page or by `timbred training start`."),
+     tb_run_dataset_ls},
+    {COMMAND("dataset show", "DATASET", 1, 1, none, server, "Shows one of them, with its files.",
+             "DATASET is a uuid or a name. A training tells which recordings were of no use."),
+     tb_run_dataset_show},
+    {COMMAND("dataset rm", "DATASET [RECORDING...]", 1, TB_MAX_OPERANDS, none, server,
+             "Deletes a data set of the server, or recordings of it.",
+             "Not while a training uses it. Trainings and models that came of it stay."),
+     tb_run_dataset_rm},
     {COMMAND("train", "DATASET RUNDIR", 0, 2, train, only_json,
              "Makes an instrument of a data set.",
              "Goes on from RUNDIR's checkpoint where there is one, and writes the best so far to "

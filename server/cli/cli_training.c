@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 /* Trainings of the server; `timbred train` trains in this process. */
@@ -38,31 +37,6 @@ int tb_run_training_ls(struct tb_cli *cli)
     return 0;
 }
 
-/* The uuid of the item of a list that has this uuid or, alone, this name. */
-static enum tb_status find(struct tb_cli *cli, const char *path, const char *name, char uuid[64],
-                           struct tb_error *err)
-{
-    json_t *list = NULL, *one;
-    size_t i, n = 0;
-    enum tb_status s = tb_cli_call(cli, "GET", path, NULL, &list, err);
-    json_array_foreach(json_object_get(list, "items"), i, one)
-    {
-        const bool it = strcmp(tb_cli_text(one, "uuid"), name) == 0;
-        if (!it && strcasecmp(tb_cli_text(one, "name"), name) != 0)
-            continue;
-        (void)snprintf(uuid, 64, "%s", tb_cli_text(one, "uuid"));
-        n = it ? 1 : n + 1;
-        if (it)
-            break;
-    }
-    json_decref(list);
-    if (s == TB_OK && n == 0)
-        s = tb_fail(err, TB_ENOTFOUND, "%.60s: nothing of this uuid or name", name);
-    if (s == TB_OK && n > 1)
-        s = tb_fail(err, TB_EINVAL, "%.60s: %zu have this name; give the uuid", name, n);
-    return s;
-}
-
 /* Calls METHOD /trainings/UUID+below for the training of the first operand. */
 static int call(struct tb_cli *cli, const char *method, const char *below, json_t *send,
                 json_t **reply)
@@ -74,7 +48,7 @@ static int call(struct tb_cli *cli, const char *method, const char *below, json_
         json_decref(send);
         return status;
     }
-    enum tb_status s = find(cli, "/trainings", cli->args.operands[0], uuid, &err);
+    enum tb_status s = tb_cli_find(cli, "/trainings", cli->args.operands[0], uuid, &err);
     (void)snprintf(path, sizeof path, "/trainings/%s%s", uuid, below);
     if (s == TB_OK)
         s = tb_cli_call(cli, method, path, send, reply, &err);
@@ -188,8 +162,8 @@ int tb_run_training_start(struct tb_cli *cli)
     if (status)
         return status;
     const bool files = a->n_operands > 1 || stat(a->operands[0], &st) == 0;
-    enum tb_status s =
-        files ? collect(cli, uuid, &err) : find(cli, "/datasets", a->operands[0], uuid, &err);
+    enum tb_status s = files ? collect(cli, uuid, &err)
+                             : tb_cli_find(cli, "/datasets", a->operands[0], uuid, &err);
     if (s == TB_OK)
         s = tb_cli_call(cli, "POST", "/trainings", wishes(a, uuid), &training, &err);
     if (s != TB_OK)

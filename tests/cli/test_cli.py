@@ -99,6 +99,7 @@ class TestHelp(Folder):
         self.assertGreaterEqual(len(names), 16)
         for name in names:
             text = self.call("help", name.split()[0], where=False)
+            self.assertEqual(len(re.findall(rf"^  {name}  ", overview, re.M)), 1)
             self.assertIn(f"usage: timbred {name} ", text)
             if name not in ("help",):
                 text = self.call(*name.split(), "--help", where=False)
@@ -127,6 +128,12 @@ class TestHelp(Folder):
         self.assertIn("--midi", complete("timbred", "render", "--m"))
         self.assertEqual(complete("timbred", "render", "--format", "s1"), ["s16"])
         self.assertIn("timbred.conf", complete("timbred", "patch", "import", "timbred."))
+        self.assertEqual(complete("timbred", "patch", "timbred."), [])
+        self.assertEqual(complete("timbred", "dataset", "s"), ["show"])
+        self.assertIn("timbred.conf", complete("timbred", "dataset", "timbred."))
+        self.assertIn("--soundfont", complete("timbred", "dataset", "--sou"))
+        self.assertIn("--soundfont", complete("timbred", "dataset", "x/", "--sou"))
+        self.assertEqual(complete("timbred", "dataset", "ls", "--sou"), [])
 
     def test_rubbish(self):
         cases = [(["frobnicate"], "frobnicate"), (["patch"],

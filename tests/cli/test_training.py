@@ -37,6 +37,8 @@ class TestTraining(test_models.Models):
         self.assertEqual((made["name"], made["batch"], made["voice"]), ("Pipe", 1, "flute"))
         self.call("training", "start", "pipe", status=BUSY)
         self.assertIn("Pipe", self.error)
+        self.call("dataset", "rm", "pipe", status=BUSY)
+        self.assertIn("training", self.error)
         self.until(lambda: self.json("training", "show", "pipe")["step"] > 0)
         self.assertIn("running", self.call("training", "ls"))
         self.assertIn("step", self.call("training", "show", made["uuid"]))
@@ -51,10 +53,47 @@ class TestTraining(test_models.Models):
         self.assertEqual(self.call("training", "ls"), "")
         self.assertIn("My pipe", self.call("model", "ls"))
 
+    def test_datasets(self):
+        self.start()
+        self.assertEqual(self.call("dataset", "ls"), "")
+        for name in ("a 1#.wav", "b.wav", "c.wav"):
+            self.record(name, 330, seconds=1)
+        self.call("training", "start", "a 1#.wav", "b.wav", "c.wav", "--name", "Reeds",
+                  "--instrument", "oboe", "--minutes", "0.05", "--batch", "1")
+        self.until(lambda: self.state("reeds") not in ("running", "preparing"))
+        self.assertRegex(self.call("dataset", "ls"), r"Reeds +oboe .* 3 recordings")
+        one = self.json("dataset", "show", "reeds")
+        self.assertEqual([r["name"] for r in one["recordings"]], ["a 1#.wav", "b.wav", "c.wav"])
+        self.assertIn("a 1#.wav", self.call("dataset", "show", one["uuid"]))
+        self.assertEqual(self.call("dataset", "rm", "reeds", "a 1#.wav", "c.wav"), "")
+        self.assertEqual(self.json("dataset", "ls")["items"][0]["count"], 1)
+        self.call("dataset", "rm", "reeds", "a 1#.wav", status=MISSING)
+        self.assertIn("a 1#.wav", self.error)
+        self.call("dataset", "rm", "reeds")
+        self.assertEqual(self.json("dataset", "ls")["items"], [])
+        self.stop()
+        self.call("dataset", "ls", status=test_cli.UNAVAILABLE)
+
+    def test_two_of_one_name(self):
+        self.start()
+        self.record("a.wav", 330, seconds=1)
+        for _ in range(2):
+            self.call("training", "start", "a.wav", "--name", "Twin", "--minutes", "0.05")
+            self.until(lambda: all(t["state"] != "running"
+                                   for t in self.json("training", "ls")["items"]))
+        self.call("dataset", "rm", "twin", status=test_cli.USAGE)
+        self.assertIn("give the uuid", self.error)
+        for one in self.json("dataset", "ls")["items"]:
+            self.call("dataset", "rm", one["uuid"])
+        self.assertEqual(self.call("dataset", "ls"), "")
+
     def test_what_is_not_there(self):
         self.start()
         for command in ("show", "stop", "keep", "start", "rm"):
             self.call("training", command, "nothing", status=MISSING)
+        for command in ("show", "rm"):
+            self.call("dataset", command, "nothing", status=MISSING)
+            self.assertIn("nothing: no such data set", self.error)
         self.assertEqual(self.call("training", "ls"), "")
 
 
