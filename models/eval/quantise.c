@@ -15,6 +15,7 @@ static const float shares[N_SHARES] = {1.0f, 0.9f, 0.8f, 0.7f};
 struct work {
     const struct tb_model_file *file;
     enum tb_nn_dtype to;
+    bool keep_uuid;
     bool fine;                    /* int8: two codes an activation */
     bool half[TB_NN_MAX_TENSORS]; /* int8: stays float16 */
     struct tb_nn_shape shapes[TB_NN_MAX_TENSORS];
@@ -148,7 +149,8 @@ static enum tb_status make(struct work *w, struct tb_model *out)
 {
     struct tb_model_meta meta = w->file->meta;
     size_t size = 0;
-    meta.uuid[0] = '\0'; /* another model than the one it is made of */
+    if (!w->keep_uuid)
+        meta.uuid[0] = '\0'; /* another model than the one it is made of */
     meta.activations = w->fine;
     enum tb_status status = put_network(w);
     if (status == TB_OK)
@@ -388,10 +390,11 @@ static void close_all(struct work *w, struct trial *t)
     free(t->want);
 }
 
-enum tb_status tb_quantise(const struct tb_model *model, enum tb_nn_dtype to,
+enum tb_status tb_quantise(const struct tb_model *model, const struct tb_quantise_wish *wish,
                            const struct tb_curves *curves, struct tb_model *out,
                            struct tb_quantise_report *report, struct tb_error *err)
 {
+    const enum tb_nn_dtype to = wish->to;
     *out = (struct tb_model){0};
     *report = (struct tb_quantise_report){.bytes_before = model->size};
     if (to != TB_NN_F16 && to != TB_NN_BF16 && to != TB_NN_I8)
@@ -401,6 +404,7 @@ enum tb_status tb_quantise(const struct tb_model *model, enum tb_nn_dtype to,
     if (!w)
         return tb_fail(err, TB_ENOMEM, "out of memory");
     w->to = to;
+    w->keep_uuid = wish->keep_uuid;
     w->err = err;
     enum tb_status status = open_work(w, model->file);
     if (status == TB_OK)

@@ -37,9 +37,14 @@ struct tb_curves {
     size_t n;
 };
 
+struct tb_quantise_wish {
+    enum tb_nn_dtype to; /* one of F16, BF16 and I8 */
+    bool keep_uuid;      /* to take the place of the old one; else it is another model */
+};
+
 /* The new model goes to *out (tb_model_close), the old one is only read. TB_EUNSUPPORTED: the
- * weights do not fit into F16; to is one of F16, BF16 and I8. */
-enum tb_status tb_quantise(const struct tb_model *model, enum tb_nn_dtype to,
+ * weights do not fit into F16. */
+enum tb_status tb_quantise(const struct tb_model *model, const struct tb_quantise_wish *wish,
                            const struct tb_curves *curves, struct tb_model *out,
                            struct tb_quantise_report *report, struct tb_error *err);
 

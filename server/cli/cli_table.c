@@ -315,6 +315,7 @@ static const struct tb_option prune[] = {
 static const struct tb_option quantize[] = {
     WORD("to", "int8|f16|bf16", "type of the weights; int8"),
     FILE_("data", 0, "data set whose test split the result is tried on; phrases without it"),
+    FLAG("keep-uuid", "the result takes MODEL's place: model import --replace; else it is another"),
     NUMBER("most-loss", "LOSS", REAL, 0, 100, "write nothing when the sound is further off"),
     END,
 };

@@ -90,16 +90,19 @@ enum tb_status tb_train_quantize(const struct tb_args *args, struct tb_error *er
     struct tb_quantise_report report = {0};
     const char *data = tb_args_text(args, "data", NULL);
     const double most = tb_args_number(args, "most-loss", INFINITY);
+    const struct tb_quantise_wish wish = {.to = type_of(tb_args_text(args, "to", "int8")),
+                                          .keep_uuid = tb_args_has(args, "keep-uuid")};
     if (!tb_model_open(args->operands[0], &model, err))
         return err->status;
     enum tb_status s = TB_OK;
-    if (data)
+    if (wish.keep_uuid && !model.file->meta.uuid[0])
+        s = tb_fail(err, TB_EINVAL, "--keep-uuid: %.80s has none", args->operands[0]);
+    else if (data)
         s = take_clips(&m, data, err);
     else
         make_up_phrases(&m, &model.file->meta);
     if (s == TB_OK)
-        s = tb_quantise(&model, type_of(tb_args_text(args, "to", "int8")),
-                        &(struct tb_curves){m.curves, m.n}, &smaller, &report, err);
+        s = tb_quantise(&model, &wish, &(struct tb_curves){m.curves, m.n}, &smaller, &report, err);
     if (s == TB_OK && report.mss > most)
         s = tb_fail(err, TB_EUNSUPPORTED, "--most-loss: %.3g is above %g; nothing written",
                     report.mss, most);

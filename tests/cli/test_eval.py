@@ -57,6 +57,24 @@ class TestQuantize(Folder):
             self.assertGreater(again["bytes_after"], 0)
         self.assertIn("calibration", self.call("quantize", self.model, self.path("x")))
 
+    def test_uuid(self):
+        def uuid_in(path):
+            with open(path, "rb") as f:
+                header = json.loads(f.read(struct.unpack("<Q", f.read(8))[0]))
+            return header["__metadata__"].get("uuid", "")
+
+        uuid, out = "5d7a0c5e-0000-4000-8000-0000000000aa", self.path("out")
+        named = write_model(self.path("named.safetensors"), uuid=uuid)
+        self.call("quantize", named, out, "--to", "f16")
+        self.assertEqual(uuid_in(out), "", "another model")
+        self.call("quantize", named, out, "--to", "f16", "--keep-uuid")
+        self.assertEqual(uuid_in(out), uuid)
+        self.assertLess(os.path.getsize(out), os.path.getsize(named))
+        os.remove(out)
+        self.call("quantize", self.model, out, "--keep-uuid", status=USAGE)
+        self.assertIn("--keep-uuid", self.error)
+        self.assertFalse(os.path.exists(out))
+
     def test_bounds_are_named(self):
         out = self.path("out")
         self.call("quantize", self.model, out, "--to", "int4", status=USAGE)

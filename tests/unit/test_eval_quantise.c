@@ -84,7 +84,8 @@ static void every_type(void **state)
             struct tb_quantise_report r;
             struct tb_error err = {0};
             open_small(family, &model);
-            if (tb_quantise(&model, cases[i].to, &curves, &smaller, &r, &err) != TB_OK)
+            if (tb_quantise(&model, &(struct tb_quantise_wish){.to = cases[i].to}, &curves,
+                            &smaller, &r, &err) != TB_OK)
                 fail_msg("%s", err.text);
             if (!(r.control_error > 0 && r.control_error < cases[i].error && r.mss < cases[i].mss &&
                   fabs(r.level_db) < 0.5))
@@ -117,7 +118,9 @@ static void calibration_helps(void **state)
     struct tb_model model = {0}, smaller = {0};
     struct tb_quantise_report r;
     open_network(network, &model);
-    assert_int_equal(tb_quantise(&model, TB_NN_I8, &curves, &smaller, &r, &err), TB_OK);
+    assert_int_equal(tb_quantise(&model, &(struct tb_quantise_wish){.to = TB_NN_I8}, &curves,
+                                 &smaller, &r, &err),
+                     TB_OK);
     assert_true(r.clipped > 0);
     tb_model_close(&smaller);
     tb_model_close(&model);
@@ -132,8 +135,12 @@ static void twice(void **state)
     struct tb_quantise_report r;
     struct tb_error err;
     open_small(TB_FAMILY_DDX7, &model);
-    assert_int_equal(tb_quantise(&model, TB_NN_F16, &curves, &once, &r, &err), TB_OK);
-    assert_int_equal(tb_quantise(&once, TB_NN_F16, &curves, &again, &r, &err), TB_OK);
+    assert_int_equal(
+        tb_quantise(&model, &(struct tb_quantise_wish){.to = TB_NN_F16}, &curves, &once, &r, &err),
+        TB_OK);
+    assert_int_equal(
+        tb_quantise(&once, &(struct tb_quantise_wish){.to = TB_NN_F16}, &curves, &again, &r, &err),
+        TB_OK);
     assert_int_equal(once.size, again.size);
     assert_memory_equal(once.data, again.data, once.size);
     assert_true(r.control_error == 0);
@@ -153,10 +160,14 @@ static void refusals(void **state)
     assert_non_null(network);
     tb_network_find(network, "p0.weight")->value[3] = 1e6f;
     open_network(network, &model);
-    assert_int_equal(tb_quantise(&model, TB_NN_F16, &curves, &smaller, &r, &err), TB_EUNSUPPORTED);
+    assert_int_equal(tb_quantise(&model, &(struct tb_quantise_wish){.to = TB_NN_F16}, &curves,
+                                 &smaller, &r, &err),
+                     TB_EUNSUPPORTED);
     assert_non_null(strstr(err.text, "proj_matrices.0.weight"));
     assert_null(smaller.file);
-    assert_int_equal(tb_quantise(&model, TB_NN_F32, &curves, &smaller, &r, &err), TB_EINVAL);
+    assert_int_equal(tb_quantise(&model, &(struct tb_quantise_wish){.to = TB_NN_F32}, &curves,
+                                 &smaller, &r, &err),
+                     TB_EINVAL);
     tb_model_close(&model);
     tb_network_free(network);
     assert_false(tb_model_open("/nonexistent/model", &model, &err));
