@@ -28,6 +28,7 @@ struct tb_option {
     enum tb_option_kind kind;
     double min, max;   /* of numbers */
     const char *words; /* "float|s16|s24" for WORD */
+    const char *usual; /* what holds without it, for the help; NULL: nothing to say */
     bool many;         /* may be given more than once */
     const char *help;  /* begins small, ends without a full stop */
 };

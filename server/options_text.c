@@ -7,15 +7,16 @@
 
 enum { COLUMN = 28, WIDTH = 92 };
 
-/* " (1..64)", " (float, s16 or s24)" */
+/* " (1..64; default: 8)", " (float|s16|s24)" */
 static void describe_values(const struct tb_option *o, char *text, size_t size)
 {
+    const char *usual = o->usual ? o->usual : "", *before = o->usual ? "; default: " : "";
     text[0] = '\0';
     if (o->kind >= TB_OPTION_WHOLE)
-        (void)snprintf(text, size, " (%s%.10g..%.10g)", o->kind == TB_OPTION_WHOLES ? "each " : "",
-                       o->min, o->max);
+        (void)snprintf(text, size, " (%s%.10g..%.10g%s%s)",
+                       o->kind == TB_OPTION_WHOLES ? "each " : "", o->min, o->max, before, usual);
     else if (o->kind == TB_OPTION_WORD)
-        (void)snprintf(text, size, " (%s)", o->words);
+        (void)snprintf(text, size, " (%s%s%s)", o->words, before, usual);
 }
 
 /* text from column on, broken at blanks. */
@@ -40,7 +41,7 @@ static void wrap(FILE *out, size_t column, size_t indent, const char *text)
 
 static void show_option(FILE *out, const struct tb_option *o)
 {
-    char left[128], values[128], help[512];
+    char left[128], values[160], help[512];
     char letter[8] = "    ";
     if (o->letter)
         (void)snprintf(letter, sizeof letter, "-%c, ", o->letter);
@@ -87,7 +88,7 @@ static void put_roff(FILE *out, const char *text)
 
 static void man_option(FILE *out, const struct tb_option *o)
 {
-    char values[128];
+    char values[160];
     fputs(".TP\n", out);
     if (o->letter)
         fprintf(out, "\\fB\\-%c\\fR, ", o->letter);

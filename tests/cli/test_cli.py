@@ -106,6 +106,18 @@ class TestHelp(Folder):
                 self.assertIn(f"usage: timbred {name} ", text)
         self.assertEqual(self.call("--version", where=False).split()[0], "timbred")
 
+    def test_every_setting_tells_range_and_default(self):
+        overview, n = self.call("--help", where=False), 0
+        for name in re.findall(r"^  ([a-z-]+(?: [a-z]+)?)  ", overview, re.M):
+            if name in ("serve", "help"):  # timbred.conf tells about those
+                continue
+            text = re.sub(r"\n {20,}(?=\S)", " ", self.call(*name.split(), "--help", where=False))
+            for line in re.findall(r"^  .*--[a-z-]+ (?:WORD|N|S|M|F|P|R|X|HZ|DB|MS|LOSS) .*$", text,
+                                   re.M):
+                n += 1
+                self.assertRegex(line, r"; default: [^()]+\)$|; needed \(", name)
+        self.assertGreater(n, 70)
+
     def test_shipped_texts_are_the_program_s_own(self):
         for kind, name in (("man", "timbred.1"), ("bash", "timbred.bash-completion")):
             with open(os.path.join(ROOT, "deploy", name), encoding="utf-8") as f:
