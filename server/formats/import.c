@@ -4,6 +4,7 @@
 #include "server/formats/instruments.h"
 #include "server/formats/syx.h"
 
+#include <math.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,18 +191,32 @@ enum tb_status tb_import_parse(const uint8_t *data, size_t size, const char *fil
     return status;
 }
 
+/* What key stands for in a patch, which may be older than the parameter; most often at place i. NaN
+ * where nothing tells. */
+static double value_of(const struct tb_patch *patch, size_t i, const char *key)
+{
+    if (i < patch->n_values && strcmp(patch->values[i].key, key) == 0)
+        return patch->values[i].value;
+    for (size_t k = 0; k < patch->n_values; k++)
+        if (strcmp(patch->values[k].key, key) == 0)
+            return patch->values[k].value;
+    const int id = tb_param_find(key);
+    return id >= 0 ? tb_params[id].def : (double)NAN;
+}
+
+/* Every value of a in b, as the engine's floats, which our files write with nine digits: 0.3 comes
+ * back from the working copy as 0.300000012, and is the same. */
+static bool holds(const struct tb_patch *b, const struct tb_patch *a)
+{
+    for (size_t i = 0; i < a->n_values; i++)
+        if ((float)a->values[i].value != (float)value_of(b, i, a->values[i].key))
+            return false;
+    return true;
+}
+
 static bool same_values(const struct tb_patch *a, const struct tb_patch *b)
 {
-    if (a->n_values != b->n_values)
-        return false;
-    for (size_t i = 0; i < a->n_values; i++) {
-        size_t k = i < b->n_values && strcmp(a->values[i].key, b->values[i].key) == 0 ? i : 0;
-        while (k < b->n_values && strcmp(a->values[i].key, b->values[k].key) != 0)
-            k++;
-        if (k == b->n_values || a->values[i].value != b->values[k].value)
-            return false;
-    }
-    return true;
+    return holds(a, b) && holds(b, a);
 }
 
 /* A cartridge carries a name and values; our own files all the rest, too. */

@@ -136,6 +136,36 @@ static void importing_twice_changes_nothing(void **state)
     tb_imported_clear(&fourth);
 }
 
+/* What was saved from the working copy holds floats, its file nine digits of them. */
+static void an_export_is_known_again(void **state)
+{
+    struct fixture *f = *state;
+    struct tb_patch patch = {.name = "Mine", .n_values = 2};
+    patch.values = calloc(2, sizeof *patch.values);
+    assert_non_null(patch.values);
+    patch.values[0] = (struct tb_value){.key = "note.attack", .value = (double)0.3F};
+    patch.values[1] = (struct tb_value){.key = "note.release", .value = (double)0.1F};
+    assert_ok(f, tb_store_begin(f->store, &f->err));
+    assert_ok(f, tb_patch_create(f->store, &patch, &f->err));
+    assert_ok(f, tb_store_commit(f->store, &f->err));
+    for (int edited = 0; edited < 2; edited++) {
+        json_t *file = tb_patch_file_to_json(&patch, 1, NULL, 0);
+        json_t *values =
+            json_object_get(json_array_get(json_object_get(file, "patches"), 0), "values");
+        if (edited)
+            assert_int_equal(json_object_set_new(values, "note.attack", json_real(0.31)), 0);
+        char *text = json_dumps(file, JSON_REAL_PRECISION(9));
+        assert_non_null(text);
+        struct tb_imported done = import(f, text, strlen(text), "mine.json");
+        assert_int_equal(done.n_created, edited);
+        assert_int_equal(done.n_skipped, !edited);
+        tb_imported_clear(&done);
+        free(text);
+        json_decref(file);
+    }
+    tb_patch_clear(&patch);
+}
+
 static const char json_file[] =
     "{\"format\":\"timbred\",\"version\":1,\"patches\":["
     "{\"uuid\":\"01234567-89ab-4cde-8f01-23456789abcd\",\"name\":\"One\",\"factory\":true},"
@@ -208,6 +238,7 @@ int main(void)
         T(a_cartridge_becomes_a_bank_and_comes_back),
         T(names_tell_category_and_manner),
         T(importing_twice_changes_nothing),
+        T(an_export_is_known_again),
         T(json_resolves_collisions),
         T(nothing_to_take_is_an_error),
     };
