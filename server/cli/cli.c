@@ -202,8 +202,15 @@ int tb_help_main(int argc, char **argv)
         overview(stdout);
         return 0;
     }
-    if (!format && tb_cli_help(argv[0], stdout))
+    int used = 0;
+    const struct tb_cli_entry *one = find_entry(argv[0], argc - 1, argv + 1, &used);
+    if (used && argc == 2) {
+        tb_command_help(&one->command, stdout);
         return 0;
-    fprintf(stderr, "timbred: help %s: no such command\n", argv[0]);
+    }
+    if (!format && argc == 1 && tb_cli_help(argv[0], stdout))
+        return 0;
+    fprintf(stderr, "timbred: help %s%s%s: no such command\n", argv[0], argc > 1 ? " " : "",
+            argc > 1 ? argv[1] : "");
     return TB_EXIT_USAGE;
 }

@@ -193,7 +193,10 @@ int tb_cli_connect(struct tb_cli *cli, enum tb_cli_need need)
         return use_server(cli);
     if (need == TB_CLI_ANY)
         return 0;
-    (void)tb_cli_fail(cli, &err);
+    struct tb_error none;
+    (void)tb_fail(&none, err.status, "no server on this machine (%.90s); `timbred` starts one",
+                  err.text);
+    (void)tb_cli_fail(cli, &none);
     return TB_CLI_UNAVAILABLE;
 }
 

@@ -527,7 +527,7 @@ const struct tb_cli_entry tb_cli_entries[] = {
     {COMMAND("token add", "", 0, 0, token_add, client, "Makes a token and prints it, once.", NULL),
      tb_run_token_add},
     {COMMAND("token rm", "ID", 1, 1, none, client, "Withdraws a token.", NULL), tb_run_token_rm},
-    {COMMAND("help", "[COMMAND]", 0, 1, none, NULL, "Tells about commands.",
+    {COMMAND("help", "[COMMAND [WORD]]", 0, 2, none, NULL, "Tells about commands.",
              "--format=man and --format=bash write the man page and the completion."),
      NULL},
     {.command = {.name = NULL}},

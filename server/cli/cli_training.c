@@ -128,6 +128,13 @@ static enum tb_status collect(struct tb_cli *cli, char uuid[64], struct tb_error
     json_decref(set);
     for (int i = 0; i < a->n_operands && s == TB_OK; i++)
         s = upload(cli, uuid, a->operands[i], err);
+    if (s != TB_OK && uuid[0]) { /* nothing half is left for another try to stumble over */
+        struct tb_error ignored;
+        char path[128];
+        (void)snprintf(path, sizeof path, "/datasets/%.36s", uuid);
+        (void)tb_cli_call(cli, "DELETE", path, NULL, NULL, &ignored);
+        uuid[0] = '\0';
+    }
     return s;
 }
 
@@ -166,6 +173,8 @@ int tb_run_training_start(struct tb_cli *cli)
                              : tb_cli_find(cli, "/datasets", a->operands[0], uuid, &err);
     if (s == TB_OK)
         s = tb_cli_call(cli, "POST", "/trainings", wishes(a, uuid), &training, &err);
+    if (s != TB_OK && files && uuid[0])
+        fprintf(stderr, "timbred: the recordings are kept as data set %s\n", uuid);
     if (s != TB_OK)
         return tb_cli_fail(cli, &err);
     if (cli->json)

@@ -105,6 +105,11 @@ class TestHelp(Folder):
                 text = self.call(*name.split(), "--help", where=False)
                 self.assertIn(f"usage: timbred {name} ", text)
         self.assertEqual(self.call("--version", where=False).split()[0], "timbred")
+        one = self.call("help", "patch", "rm", where=False)
+        self.assertEqual(re.findall("^usage: .*", one, re.M),
+                         ["usage: timbred patch rm [options] PATCH"])
+        for words in (("patch", "fly"), ("fly",), ("serve", "patch")):
+            self.call("help", *words, status=USAGE, where=False)
 
     def test_every_setting_tells_range_and_default(self):
         overview, n = self.call("--help", where=False), 0

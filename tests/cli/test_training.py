@@ -37,6 +37,10 @@ class TestTraining(test_models.Models):
         self.assertEqual((made["name"], made["batch"], made["voice"]), ("Pipe", 1, "flute"))
         self.call("training", "start", "pipe", status=BUSY)
         self.assertIn("Pipe", self.error)
+        self.call("training", "start", "b.wav", "--name", "Later", status=BUSY)
+        told = self.error
+        later = self.json("dataset", "show", "later")
+        self.assertIn(f"kept as data set {later['uuid']}", told)
         self.call("dataset", "rm", "pipe", status=BUSY)
         self.assertIn("training", self.error)
         self.until(lambda: self.json("training", "show", "pipe")["step"] > 0)
@@ -73,6 +77,16 @@ class TestTraining(test_models.Models):
         self.assertEqual(self.json("dataset", "ls")["items"], [])
         self.stop()
         self.call("dataset", "ls", status=test_cli.UNAVAILABLE)
+
+    def test_no_recording_leaves_nothing(self):
+        self.start()
+        self.record("a.wav", 330, seconds=1)
+        with open(self.path("notes.txt"), "w", encoding="utf-8") as f:
+            f.write("no sound")
+        self.call("training", "start", "a.wav", "notes.txt", status=test_cli.USAGE)
+        self.assertIn("notes.txt", self.error)
+        self.assertEqual(self.call("dataset", "ls"), "")
+        self.assertEqual(self.call("training", "ls"), "")
 
     def test_two_of_one_name(self):
         self.start()
