@@ -5,7 +5,7 @@
 #include "models/eval/model.h"
 #include "models/train/dataset.h"
 
-#include <signal.h>
+#include <stdatomic.h>
 
 /* How loud a model is for the loudness that it is asked for, and what to ask it for instead: the
  * key loudness_offsets of its metadata (FORMAT.md). A network trained on spectra leaves errors of
@@ -31,7 +31,7 @@ struct tb_calibrate_options {
     const struct tb_dataset *data;
     size_t clips;
     unsigned rounds;
-    const volatile sig_atomic_t *stop; /* set: gives up, and nothing is worth it; or NULL */
+    const atomic_int *stop; /* set: gives up, and nothing is worth it; or NULL */
 };
 
 /* Measures the model of file; with less than a second of sound nothing is worth it. *meta becomes

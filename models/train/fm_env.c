@@ -202,7 +202,7 @@ static double now_s(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-enum tb_status tb_fm_env_go(struct tb_fm_env *e, const volatile sig_atomic_t *stop,
+enum tb_status tb_fm_env_go(struct tb_fm_env *e, const atomic_int *stop,
                             void (*report)(void *context, const struct tb_fm_env_report *report),
                             void *context, struct tb_error *err)
 {

@@ -5,7 +5,7 @@
 #include "models/train/fm_env_notes.h"
 #include "models/train/network.h"
 
-#include <signal.h>
+#include <stdatomic.h>
 
 /* A recurrent network that learns a DX7 voice's envelopes: GRU(2 -> width) + Linear(width -> 6),
  * after FM Tone Transfer (Caspe et al. 2023). It needs no recordings: every step renders the notes
@@ -37,7 +37,7 @@ struct tb_fm_env *tb_fm_env_new(const struct tb_fm_env_voice *voice,
 void tb_fm_env_free(struct tb_fm_env *env);
 
 /* Trains to the end; report every second or so. *stop (or NULL) ends it early. */
-enum tb_status tb_fm_env_go(struct tb_fm_env *env, const volatile sig_atomic_t *stop,
+enum tb_status tb_fm_env_go(struct tb_fm_env *env, const atomic_int *stop,
                             void (*report)(void *context, const struct tb_fm_env_report *report),
                             void *context, struct tb_error *err);
 

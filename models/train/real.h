@@ -38,8 +38,10 @@
 #define TB_SUM(...) _Pragma(TB_SUM_TEXT(omp simd reduction(+ : __VA_ARGS__)))
 #define TB_SUM_TEXT(x) #x
 
-/* Loops worth a copy per instruction set; the loader picks one at start. */
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__clang__)
+/* Loops worth a copy per instruction set; the loader picks one at start, before a sanitizer is
+ * ready for it. */
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&      \
+    !defined(__clang__)
 #define TB_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define TB_CLONES

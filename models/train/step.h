@@ -25,8 +25,8 @@ struct tb_step {
     tb_objective *objective;
     void *context; /* for objective; its own business */
     bool training;
-    size_t workers; /* threads that share the shards, 0: one each. No part of the result */
-    const volatile sig_atomic_t *stop; /* or NULL: not 0 ends the step, without a result */
+    size_t workers;         /* threads that share the shards, 0: one each. No part of the result */
+    const atomic_int *stop; /* or NULL: not 0 ends the step, without a result */
 };
 
 /* Mean loss of the batch, gradients of it [n_values] summed over shards into the stepper's first

@@ -11,7 +11,7 @@ struct tb_tape {
     unsigned char *arena;
     size_t size, used, dirty; /* dirty: bytes from the start that may hold old values */
     bool failed, training;
-    const volatile sig_atomic_t *stop;
+    const atomic_int *stop;
     size_t n_notes;
     struct tb_note notes[MAX_NOTES];
 };
@@ -70,7 +70,7 @@ bool tb_tape_stopped(struct tb_tape *tape)
     return tape->failed;
 }
 
-void tb_tape_set_stop(struct tb_tape *tape, const volatile sig_atomic_t *stop)
+void tb_tape_set_stop(struct tb_tape *tape, const atomic_int *stop)
 {
     tape->stop = stop;
 }

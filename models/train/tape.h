@@ -4,7 +4,7 @@
 
 #include "models/train/real.h"
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -75,7 +75,7 @@ void tb_tape_backward(struct tb_tape *tape);
 /* Somebody may want the pass to end: *stop is not 0 then; NULL: nobody. Asked only tells; stopped
  * makes the tape fail as well, which is for where whoever builds the pass looks for that next, and
  * the way back does between operations. stop must outlive the passes. */
-void tb_tape_set_stop(struct tb_tape *tape, const volatile sig_atomic_t *stop);
+void tb_tape_set_stop(struct tb_tape *tape, const atomic_int *stop);
 bool tb_tape_asked(const struct tb_tape *tape);
 bool tb_tape_stopped(struct tb_tape *tape);
 

@@ -6,7 +6,7 @@
 #include "models/train/ranks.h"
 #include "models/train/step.h"
 
-#include <signal.h>
+#include <stdatomic.h>
 
 /* A training run: random cuts of a data set's clips, steps, validation, the best weights so far,
  * checkpoints from which it goes on bit for bit. One thread owns a trainer; its steps use several.
@@ -64,10 +64,10 @@ struct tb_trainer_run {
     const char *checkpoint; /* file, or NULL for none; its predecessor is kept beside it */
     double checkpoint_s;    /* between two */
     double report_s;        /* between reports */
-    const volatile sig_atomic_t *stop; /* or NULL; not 0 ends it, in the middle of a step too */
+    const atomic_int *stop; /* or NULL; not 0 ends it, in the middle of a step too */
     /* or NULL: how many threads may work at once from the next step on, 0 for all of the options'.
      * The result is the same. */
-    const volatile sig_atomic_t *workers;
+    const atomic_int *workers;
     void (*report)(void *context, const struct tb_trainer_report *report); /* or NULL */
     /* or NULL: after a checkpoint with better weights than the last time, lent for the call; after
      * the first one of a resumed trainer always, for it may have been killed between the two */

@@ -27,9 +27,9 @@ struct tb_trainer {
     struct tb_trainer_buffers buffers;
     tb_real *average, *best; /* [n_values] */
     struct tb_trainer_state state;
-    double norm; /* of the last gradient */
-    bool due;    /* the validation of this step has still to be made */
-    const volatile sig_atomic_t *stop, *workers; /* of the run under way, or NULL */
+    double norm;                      /* of the last gradient */
+    bool due;                         /* the validation of this step has still to be made */
+    const atomic_int *stop, *workers; /* of the run under way, or NULL */
 };
 
 /* The rate of the next step. */

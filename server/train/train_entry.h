@@ -5,7 +5,7 @@
 #include "server/options.h"
 
 #include <jansson.h>
-#include <signal.h>
+#include <stdatomic.h>
 
 /* The training module, timbred-train.so: what makes instruments. It is loaded only by training
  * commands and jobs, so that the roles that play and serve carry no OpenBLAS and no FFTW. Ordinary
@@ -25,8 +25,8 @@ typedef enum tb_status tb_train_run(const struct tb_args *args, struct tb_error 
 struct tb_train_job {
     const char *set, *run; /* folders sets/UUID and runs/UUID; which of them, the task says */
     const json_t *spec;
-    const volatile sig_atomic_t *stop, *workers; /* see trainer.h */
-    void (*tell)(void *context, json_t *line);   /* takes line over */
+    const atomic_int *stop, *workers;          /* see trainer.h */
+    void (*tell)(void *context, json_t *line); /* takes line over */
     void *context;
     int result; /* an empty file for what comes out */
 };

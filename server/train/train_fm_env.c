@@ -9,6 +9,7 @@
 #include "server/train/train_model.h"
 
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 
 /* timbred fm-env VOICE MODEL: a DX7 voice becomes a neural one. */
 
-static volatile sig_atomic_t stop_asked;
+static atomic_int stop_asked;
 
 static void on_stop(int signal)
 {

@@ -36,7 +36,7 @@
 enum { MAX_SPEC = 65536, LISTEN_MS = 100, GRACE_MS = 10000, TELL_MS = 200 };
 enum { IO_WHO_PROCESS = 1, IO_IDLE = 3 << 13 }; /* linux/ioprio.h, which Debian 12 has not */
 
-static volatile sig_atomic_t stop, workers;
+static atomic_int stop, workers;
 
 struct train_job {
     int socket, spec_fd;
@@ -80,7 +80,7 @@ static void take_packet(struct train_job *job)
     json_t *packet = n > 0 ? json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, NULL) : NULL;
     const json_t *number = json_object_get(packet, "workers");
     if (json_is_integer(number))
-        workers = (sig_atomic_t)json_integer_value(number);
+        workers = (int)json_integer_value(number);
     else
         stop = 1; /* asked, or nobody is there any more */
     json_decref(packet);

@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <limits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@
 
 enum { REPORT_S = 5, JOB_REPORT_S = 1, LOG_S = 5 }; /* between two */
 
-static volatile sig_atomic_t stop_asked;
+static atomic_int stop_asked;
 
 static void on_stop(int signal)
 {

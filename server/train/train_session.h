@@ -17,7 +17,7 @@ struct tb_train_setup {
     void *context;   /* for network */
     const char *how; /* for the model's metadata, or NULL */
     /* Of a job (train_jobs.c); without tell, signals stop and the terminal is told. */
-    const volatile sig_atomic_t *stop, *workers;
+    const atomic_int *stop, *workers;
     void (*tell)(void *listener, json_t *line); /* takes line over */
     void *listener;
 };

@@ -27,10 +27,11 @@ OPTIONS = {
 SANITIZE = {"address": "address,undefined", "thread": "thread"}
 
 # Programs besides the suites unit and golden.
-ALSO = {"address": ["audio-orders"], "thread": ["audio-orders"]}
+ALSO = {"address": ["audio-orders", "trainer", "dataset", "dataset_bad"],
+        "thread": ["audio-orders", "trainer"]}
 # The programs with threads of their own: the thread sanitizer has nothing to see in the others,
 # which only the long form runs under it.
-THREADED = ["http_client", "realtime", "ring", "audio-orders"]
+THREADED = ["http_client", "realtime", "ring", "audio-orders", "trainer"]
 # What is not run at all, and why; printed at each run.
 LEFT_OUT = {
     "address": {},

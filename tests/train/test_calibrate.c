@@ -120,7 +120,7 @@ static void a_stop_changes_nothing(void **state)
     char path[64];
     struct tb_error err = {0};
     struct tb_calibrate_report r;
-    static const volatile sig_atomic_t stop = 1;
+    static const atomic_int stop = 1;
     struct tb_calibrate_options o = options();
     o.stop = &stop;
     (void)snprintf(path, sizeof path, "%s/stopped.safetensors", folder);

@@ -233,7 +233,7 @@ static void patience_and_requests_end_it(void **state)
     struct tb_trainer *t = trainer_of(TB_FAMILY_WAVETABLE, &o);
     run(t, (struct tb_trainer_run){.steps = 2000}, TB_TRAIN_PATIENCE);
     tb_trainer_free(t);
-    const volatile sig_atomic_t stop = 1;
+    const atomic_int stop = 1;
     o.patience = 0; /* a fast machine lost it before the time was over */
     t = trainer_of(TB_FAMILY_WAVETABLE, &o);
     run(t, (struct tb_trainer_run){.stop = &stop}, TB_TRAIN_STOPPED);
@@ -244,8 +244,8 @@ static void patience_and_requests_end_it(void **state)
 
 /* Asks to stop at its n-th call: in the middle of a step, or of a validation. */
 struct stopping {
-    int calls, at;
-    volatile sig_atomic_t stop;
+    atomic_int calls, stop;
+    int at;
 };
 
 static struct tb_tensor stopping(struct tb_tape *tape, const struct tb_pass *pass,
@@ -261,7 +261,7 @@ static void a_stop_within_a_step_leaves_no_trace(void **state)
 {
     (void)state;
     struct stopping plain = {.at = -1};
-    const volatile sig_atomic_t alone = 1; /* thread for both shards: the result is the same */
+    const atomic_int alone = 1; /* thread for both shards: the result is the same */
     struct tb_trainer_options o = quick();
     o.threads = 2;
     o.objective = stopping;
@@ -290,7 +290,7 @@ static void a_stop_within_a_step_leaves_no_trace(void **state)
     tb_trainer_free(a);
 }
 
-static volatile sig_atomic_t wanted_stop;
+static atomic_int wanted_stop;
 
 static void *ask_soon(void *delay_us)
 {
