@@ -23,12 +23,14 @@ enum {
 struct tb_fm_group {
     _Alignas(TB_CACHE_LINE) uint32_t phase[TB_N_OPERATORS][TB_LANES]; /* turns / 2^32 */
     uint32_t inc[TB_N_OPERATORS][TB_LANES];                           /* per frame */
-    float amp[TB_N_OPERATORS][TB_LANES];      /* TB_SIN_LEAD times cycles when modulating */
-    float amp_inc[TB_N_OPERATORS][TB_LANES];  /* per frame */
-    float fb1[TB_LANES], fb2[TB_LANES];       /* last two outputs of the feedback operator */
-    float gain[TB_LANES], gain_inc[TB_LANES]; /* of the voice's output */
-    float feedback, feedback_inc;             /* cycles a cycle, half for each of fb1, fb2 */
-    uint32_t beat;                            /* frames since the slice began */
+    float amp[TB_N_OPERATORS][TB_LANES];       /* TB_SIN_LEAD times cycles when modulating */
+    float amp_inc[TB_N_OPERATORS][TB_LANES];   /* per frame */
+    float fb1[TB_LANES], fb2[TB_LANES];        /* last two outputs of the feedback operator */
+    float gain[TB_LANES], gain_inc[TB_LANES];  /* of the voice's output */
+    float feedback, feedback_inc;              /* cycles a cycle, half for each of fb1, fb2 */
+    uint32_t beat;                             /* frames since the slice began */
+    uint32_t glides;                           /* bit per lane whose inc_inc is not 0 */
+    int32_t inc_inc[TB_N_OPERATORS][TB_LANES]; /* what inc grows by after each frame; for glide */
 
     _Alignas(TB_CACHE_LINE) float x0[TB_EG_ROWS][TB_LANES]; /* struct tb_eg, by lanes */
     float step[TB_EG_ROWS][TB_LANES];
@@ -86,7 +88,9 @@ struct tb_fm_kernels {
                 const struct tb_program *program);
     /* n <= TB_SLICE frames of all voices are added to sum[n][width]. */
     void (*render[32])(struct tb_fm_group *group, float *sum, uint32_t n);
-    /* The same for a routing that no kernel was compiled for. */
+    /* The same where inc grows by inc_inc. */
+    void (*glide[32])(struct tb_fm_group *group, float *sum, uint32_t n);
+    /* Either, for a routing that no kernel was compiled for. */
     void (*render_free)(struct tb_fm_group *group, float *sum, uint32_t n,
                         const struct tb_algorithm *algorithm);
     /* out[n] = sums over the width. */

@@ -19,6 +19,7 @@
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 6")
 #define PASTE2(A, B) A##B
 #define PASTE(A, B) PASTE2(A, B)
 
@@ -156,10 +157,12 @@ INLINE vf exp2_v(vf x)
 
 /* Registers of one vector of voices. A phase is exact only as an integer, but cheap only as a
  * number: it is converted at every eighth frame, and the frames between add a multiple of the
- * increment, at most four turns, so that no sum is off by more than 1.2e-7 turns. */
+ * increment, at most four turns, so that no sum is off by more than 1.2e-7 turns. Gliding ones
+ * have functions of their own (glide), which cost steady voices nothing. */
 struct lanes {
     vi phase[TB_N_OPERATORS];                      /* at frame 0 of the eight */
     vf turn[TB_N_OPERATORS], rate[TB_N_OPERATORS]; /* the same, and turns a frame */
+    vf curve[TB_N_OPERATORS];                      /* what rate grows by each frame; for glide */
     vf amp[TB_N_OPERATORS], amp_inc[TB_N_OPERATORS];
     vf y[TB_N_OPERATORS];
     vf fb1, fb2, feedback, feedback_inc;
@@ -178,12 +181,19 @@ INLINE vf feed_back(const struct lanes *v, vf x)
 #endif
 }
 
-/* One operator, frame i of eight. Everything about the routing is known when compiling. */
+/* The phase at frame i of eight. */
+INLINE vf turned(const struct lanes *v, unsigned op, float i, const int glide)
+{
+    if (glide)
+        return (v->curve[op] * (0.5F * i - 0.5F) + v->rate[op]) * i + v->turn[op];
+    return v->rate[op] * i + v->turn[op];
+}
+
+/* One operator, at phase x. Everything about the routing is known when compiling. */
 INLINE void operate(struct lanes *v, const unsigned op, const uint64_t edges, const int feedback,
-                    float i)
+                    vf x)
 {
     const unsigned from = (unsigned)(edges >> (6 * op)) & 63U;
-    vf x = v->rate[op] * i + v->turn[op];
     if (from & 2U)
         x += v->y[1];
     if (from & 4U)
@@ -199,11 +209,30 @@ INLINE void operate(struct lanes *v, const unsigned op, const uint64_t edges, co
     v->amp[op] += v->amp_inc[op];
 }
 
-INLINE void load_lanes(struct lanes *v, const struct tb_fm_group *g, unsigned at)
+/* Gliding phases go on by count frames, or back by -count. */
+static __attribute__((noinline)) void go_on(struct tb_fm_group *g, unsigned at, uint32_t count)
 {
+    const uint32_t pairs = count * (count - 1) / 2;
+    for (int op = 0; op < TB_N_OPERATORS; op++) {
+        vu phase = (vu)load_i(&g->phase[op][at]), inc = (vu)load_i(&g->inc[op][at]);
+        vu grows = (vu)load_i(&g->inc_inc[op][at]);
+        store_i(&g->phase[op][at], (vi)(phase + inc * count + grows * pairs));
+        store_i(&g->inc[op][at], (vi)(inc + grows * count));
+    }
+}
+
+INLINE void load_lanes(struct lanes *v, struct tb_fm_group *g, unsigned at, const int glide)
+{
+    uint32_t past = g->beat % OCTET;
+    if (glide) {
+        go_on(g, at, -past);
+        past = 0;
+    }
+    UNROLL
     for (int op = 0; op < TB_N_OPERATORS; op++) {
         vu inc = (vu)load_i(&g->inc[op][at]);
-        v->phase[op] = (vi)((vu)load_i(&g->phase[op][at]) - inc * (g->beat % OCTET));
+        v->phase[op] = (vi)((vu)load_i(&g->phase[op][at]) - inc * past);
+        v->curve[op] = cycles(load_i(&g->inc_inc[op][at]));
         v->rate[op] = cycles((vi)inc);
         v->amp[op] = load_f(&g->amp[op][at]);
         v->amp_inc[op] = load_f(&g->amp_inc[op][at]);
@@ -215,23 +244,40 @@ INLINE void load_lanes(struct lanes *v, const struct tb_fm_group *g, unsigned at
 }
 
 /* The next frame is number beat of eight, returned as 0 where it is the first of the next eight. */
-INLINE uint32_t turn_lanes(struct lanes *v, const struct tb_fm_group *g, unsigned at, uint32_t beat)
+INLINE uint32_t turn_lanes(struct lanes *v, struct tb_fm_group *g, unsigned at, uint32_t beat,
+                           const int glide)
 {
     if (beat == OCTET) {
         beat = 0;
-        for (int op = 0; op < TB_N_OPERATORS; op++)
-            v->phase[op] = (vi)((vu)v->phase[op] + (vu)load_i(&g->inc[op][at]) * OCTET);
+        if (glide)
+            go_on(g, at, OCTET);
+        UNROLL
+        for (int op = 0; op < TB_N_OPERATORS; op++) {
+            vi inc = load_i(&g->inc[op][at]);
+            if (glide) {
+                v->phase[op] = load_i(&g->phase[op][at]);
+                v->rate[op] = cycles(inc);
+            } else {
+                v->phase[op] = (vi)((vu)v->phase[op] + (vu)inc * OCTET);
+            }
+        }
     }
+    UNROLL
     for (int op = 0; op < TB_N_OPERATORS; op++)
         v->turn[op] = cycles(v->phase[op]);
     return beat;
 }
 
-INLINE void store_lanes(const struct lanes *v, struct tb_fm_group *g, unsigned at, uint32_t beat)
+INLINE void store_lanes(const struct lanes *v, struct tb_fm_group *g, unsigned at, uint32_t beat,
+                        const int glide)
 {
+    if (glide)
+        go_on(g, at, beat);
+    UNROLL
     for (int op = 0; op < TB_N_OPERATORS; op++) {
         vu inc = (vu)load_i(&g->inc[op][at]);
-        store_i(&g->phase[op][at], (vi)((vu)v->phase[op] + inc * beat));
+        if (!glide)
+            store_i(&g->phase[op][at], (vi)((vu)v->phase[op] + inc * beat));
         store_f(&g->amp[op][at], v->amp[op]);
     }
     store_f(&g->fb1[at], v->fb1);
@@ -256,23 +302,23 @@ INLINE vf carried(const struct lanes *v, const unsigned carriers)
 
 /* Returns the feedback at the end. */
 INLINE float render_lanes(struct tb_fm_group *g, float *sum, uint32_t n, unsigned at,
-                          const struct tb_algorithm a)
+                          const struct tb_algorithm a, const int glide)
 {
     struct lanes v;
-    load_lanes(&v, g, at);
+    load_lanes(&v, g, at, glide);
     vf gain = load_f(&g->gain[at]);
     const vf gain_inc = load_f(&g->gain_inc[at]);
     uint32_t beat = g->beat % OCTET;
     for (float *const end = sum + (size_t)n * TB_WIDTH; sum < end;) {
-        beat = turn_lanes(&v, g, at, beat);
+        beat = turn_lanes(&v, g, at, beat, glide);
         for (; beat < OCTET && sum < end; beat++, sum += TB_WIDTH) {
             const float i = frame_number[beat];
-            operate(&v, 5, a.edges, a.fb_to == 5, i);
-            operate(&v, 4, a.edges, a.fb_to == 4, i);
-            operate(&v, 3, a.edges, a.fb_to == 3, i);
-            operate(&v, 2, a.edges, a.fb_to == 2, i);
-            operate(&v, 1, a.edges, a.fb_to == 1, i);
-            operate(&v, 0, a.edges, a.fb_to == 0, i);
+            operate(&v, 5, a.edges, a.fb_to == 5, turned(&v, 5, i, glide));
+            operate(&v, 4, a.edges, a.fb_to == 4, turned(&v, 4, i, glide));
+            operate(&v, 3, a.edges, a.fb_to == 3, turned(&v, 3, i, glide));
+            operate(&v, 2, a.edges, a.fb_to == 2, turned(&v, 2, i, glide));
+            operate(&v, 1, a.edges, a.fb_to == 1, turned(&v, 1, i, glide));
+            operate(&v, 0, a.edges, a.fb_to == 0, turned(&v, 0, i, glide));
             v.fb2 = v.fb1;
             v.fb1 = v.y[a.fb_from];
             v.feedback += v.feedback_inc;
@@ -280,38 +326,40 @@ INLINE float render_lanes(struct tb_fm_group *g, float *sum, uint32_t n, unsigne
             gain += gain_inc;
         }
     }
-    store_lanes(&v, g, at, beat);
+    store_lanes(&v, g, at, beat, glide);
     store_f(&g->gain[at], gain);
     return v.feedback[0];
 }
 
-INLINE void render_group(struct tb_fm_group *g, float *sum, uint32_t n, const struct tb_algorithm a)
+INLINE void render_group(struct tb_fm_group *g, float *sum, uint32_t n, const struct tb_algorithm a,
+                         const int glide)
 {
     float feedback = g->feedback;
     for (unsigned at = 0; at < TB_LANES; at += TB_WIDTH)
         if (g->used >> at & (uint32_t)((1ULL << TB_WIDTH) - 1))
-            feedback = render_lanes(g, sum, n, at, a);
+            feedback = render_lanes(g, sum, n, at, a, glide);
     g->feedback = feedback;
     g->beat += n;
 }
 
 #define C(OP) (1U << ((OP)-1))
 #define M(FROM, TO) (1ULL << (6 * ((TO)-1) + ((FROM)-1)))
-#define ALGORITHM(N, CARRIERS, EDGES, FROM, TO)                                                    \
-    static void render_##N(struct tb_fm_group *g, float *sum, uint32_t n)                          \
+#define FORM(NAME, CARRIERS, EDGES, FROM, TO, GLIDE)                                               \
+    static void NAME(struct tb_fm_group *g, float *sum, uint32_t n)                                \
     {                                                                                              \
         render_group(                                                                              \
             g, sum, n,                                                                             \
             (struct tb_algorithm){                                                                 \
-                .edges = (EDGES), .carriers = (CARRIERS), .fb_from = (FROM)-1, .fb_to = (TO)-1});  \
+                .edges = (EDGES), .carriers = (CARRIERS), .fb_from = (FROM)-1, .fb_to = (TO)-1},   \
+            GLIDE);                                                                                \
     }
+#define ALGORITHM(N, ...) FORM(render_##N, __VA_ARGS__, 0) FORM(glide_##N, __VA_ARGS__, 1)
 #include "dsp/algorithms.def"
 #undef ALGORITHM
 
 /* A routing that is known only now. */
-INLINE void operate_free(struct lanes *v, unsigned op, const struct tb_algorithm *a, float i)
+INLINE void operate_free(struct lanes *v, unsigned op, const struct tb_algorithm *a, vf x)
 {
-    vf x = v->rate[op] * i + v->turn[op];
     for (unsigned from = op + 1; from < TB_N_OPERATORS; from++)
         if (a->edges >> (6 * op + from) & 1U)
             x += v->y[from];
@@ -323,17 +371,18 @@ INLINE void operate_free(struct lanes *v, unsigned op, const struct tb_algorithm
 static float render_free_lanes(struct tb_fm_group *g, float *sum, uint32_t n, unsigned at,
                                const struct tb_algorithm *a)
 {
+    const int glide = g->glides != 0;
     struct lanes v;
-    load_lanes(&v, g, at);
+    load_lanes(&v, g, at, glide);
     vf gain = load_f(&g->gain[at]);
     const vf gain_inc = load_f(&g->gain_inc[at]);
     uint32_t beat = g->beat % OCTET;
     for (float *const end = sum + (size_t)n * TB_WIDTH; sum < end;) {
-        beat = turn_lanes(&v, g, at, beat);
+        beat = turn_lanes(&v, g, at, beat, glide);
         for (; beat < OCTET && sum < end; beat++, sum += TB_WIDTH) {
             vf out = splat(0.0F);
             for (unsigned op = TB_N_OPERATORS; op-- > 0;) {
-                operate_free(&v, op, a, frame_number[beat]);
+                operate_free(&v, op, a, turned(&v, op, frame_number[beat], glide));
                 if (a->carriers >> op & 1U)
                     out += v.y[op];
             }
@@ -344,7 +393,7 @@ static float render_free_lanes(struct tb_fm_group *g, float *sum, uint32_t n, un
             gain += gain_inc;
         }
     }
-    store_lanes(&v, g, at, beat);
+    store_lanes(&v, g, at, beat, glide);
     store_f(&g->gain[at], gain);
     return v.feedback[0];
 }
@@ -533,6 +582,12 @@ const struct tb_fm_kernels PASTE(tb_fm_kernels_, TB_VARIANT) = {
     .render =
         {
 #define ALGORITHM(N, ...) [(N)-1] = render_##N,
+#include "dsp/algorithms.def"
+#undef ALGORITHM
+        },
+    .glide =
+        {
+#define ALGORITHM(N, ...) [(N)-1] = glide_##N,
 #include "dsp/algorithms.def"
 #undef ALGORITHM
         },

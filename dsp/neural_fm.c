@@ -16,8 +16,10 @@ static void clear_lane(struct tb_fm_group *g, unsigned lane)
 {
     for (unsigned op = 0; op < TB_N_OPERATORS; op++) {
         g->phase[op][lane] = g->inc[op][lane] = 0;
+        g->inc_inc[op][lane] = 0;
         g->amp[op][lane] = g->amp_inc[op][lane] = 0.0F;
     }
+    g->glides &= ~(1U << lane);
     g->fb1[lane] = g->fb2[lane] = g->gain[lane] = g->gain_inc[lane] = 0.0F;
 }
 
@@ -67,20 +69,53 @@ static void reroute(struct tb_neural *n)
     n->routing_fade = 0.0F;
 }
 
-/* Operators go through a slice in equal steps: as far as the ramp of the pitch goes, and what whole
- * steps leave over is made up for in the next slice, so that no phase drifts. */
-static void step_operators(const struct tb_neural *n, struct tb_neural_voice *v, uint32_t left)
+static double least(double a, double b)
 {
-    const double most = (double)STEEPEST_CPS * 0x1p32, per_sample = 1.0 / (double)left;
-    const float cps =
-        (float)((v->f0_hz + 0.5 * v->f0_inc * (double)(left - 1)) / (double)n->rate_hz);
-    const double base = (double)(cps > 0.0F ? cps : 0.0F) * 0x1p32;
+    return a < b ? a : b;
+}
+
+/* A step of inc, and what whole numbers leave over of the slice for the next one, so that no phase
+ * drifts. */
+static void step(struct tb_neural_voice *v, unsigned op, double inc, double left)
+{
+    const int64_t whole = (int64_t)inc;
+    v->inc[op] = (uint32_t)whole;
+    v->rest[op] = (inc - (double)whole) * left;
+}
+
+/* Operators go through a slice on the pitch's own ramp: each step is longer than the last by the
+ * same. A pitch that stands still as a float does so to the float, as in training. */
+static void step_operators(const struct tb_neural *n, struct tb_neural_voice *v, uint32_t frames)
+{
+    const double most = (double)STEEPEST_CPS * 0x1p32, rate_hz = (double)n->rate_hz;
+    const double left = (double)frames, per_sample = 1.0 / left, middle = 0.5 * (left - 1.0);
+    const double first = v->f0_hz / rate_hz * 0x1p32;
+    const double last = (v->f0_hz + v->f0_inc * left) / rate_hz * 0x1p32;
+    const double half = last < first ? -0.5 : 0.5, still = (double)(float)first;
+    v->glides = (float)first != (float)last;
     for (unsigned op = 0; op < n->n_operators; op++) {
-        double inc = (double)n->ratio[op] * base;
-        inc = (inc < most ? inc : most) + v->rest[op] * per_sample;
-        v->inc[op] = (uint32_t)inc;
-        v->rest[op] = (inc - (double)v->inc[op]) * (double)left;
+        const double ratio = (double)n->ratio[op], rest = v->rest[op] * per_sample;
+        if (!v->glides) {
+            step(v, op, least(ratio * still, most) + rest, left);
+            continue;
+        }
+        const double from = least(ratio * first, most);
+        const double grows = (least(ratio * last, most) - from) * per_sample;
+        v->inc_inc[op] = (int32_t)(grows + half);
+        step(v, op, from + (grows - (double)v->inc_inc[op]) * middle + rest, left);
     }
+}
+
+/* Lanes that stand still have inc_inc 0. */
+static void aim_glide(struct tb_fm_group *g, const struct tb_neural_voice *v, unsigned lane,
+                      unsigned operators)
+{
+    const uint32_t bit = 1U << lane;
+    if (!v->glides && !(g->glides & bit))
+        return;
+    for (unsigned op = 0; op < operators; op++)
+        g->inc_inc[op][lane] = v->glides ? v->inc_inc[op] : 0;
+    g->glides = v->glides ? g->glides | bit : g->glides & ~bit;
 }
 
 static void aim_lane(struct tb_neural *n, struct tb_fm_group *g, unsigned i, float weight,
@@ -94,6 +129,7 @@ static void aim_lane(struct tb_neural *n, struct tb_fm_group *g, unsigned i, flo
         g->inc[op][lane] = v->inc[op];
         g->amp_inc[op][lane] = (level - g->amp[op][lane]) * per_sample;
     }
+    aim_glide(g, v, lane, n->n_operators);
     const float gain = v->aim.gain * n->fm_gain / n->max_level;
     g->gain_inc[lane] = (gain - g->gain[lane]) * per_sample;
 }
@@ -140,7 +176,9 @@ static void render_groups(struct tb_neural *n, struct tb_fm_group *groups, unsig
     for (unsigned i = 0; i < NEURAL_GROUPS; i++) {
         if (!groups[i].used)
             continue;
-        if (routing)
+        if (routing && groups[i].glides)
+            n->fm->glide[routing - 1](&groups[i], n->sum, count);
+        else if (routing)
             n->fm->render[routing - 1](&groups[i], n->sum, count);
         else
             n->fm->render_free(&groups[i], n->sum, count, &n->routing);

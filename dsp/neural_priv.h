@@ -42,12 +42,14 @@ struct tb_neural_voice {
     bool primed;   /* has levels */
     bool decoding; /* in the frame that is being decoded, though it may be over already */
     bool stretched;
+    bool glides; /* inc_inc counts */
     struct tb_neural_aim aim;
     double f0_hz, f0_inc;                           /* now, and per sample */
     float gain, gain_inc;                           /* likewise */
     float from[TB_N_OPERATORS], to[TB_N_OPERATORS]; /* operators' levels of two frames */
     float loudest;                                  /* carrier of the note so far */
     uint32_t inc[TB_N_OPERATORS];                   /* operators' steps, 2^32 a turn */
+    int32_t inc_inc[TB_N_OPERATORS];                /* by which each is longer than the last */
     double rest[TB_N_OPERATORS];                    /* of a slice, that steps left over */
     float raw[NEURAL_RAW];                          /* what the network said last, heads apart */
     struct tb_hpn hpn;

@@ -59,6 +59,17 @@ static void begin_loud(struct tb_neural *n)
     }
 }
 
+static void render_slice(struct tb_neural *n, const struct tb_neural_aim *aim, float *out,
+                         uint32_t cut)
+{
+    tb_neural_render(n, out, cut);
+    if (cut == TB_SLICE)
+        return;
+    tb_neural_aim(n, VOICE, aim, TB_SLICE - cut);
+    tb_neural_slice(n, TB_SLICE - cut, false);
+    tb_neural_render(n, out + cut, TB_SLICE - cut);
+}
+
 void stream_engine(const struct tb_model_file *file, const struct stream_curve *c, float *out)
 {
     struct tb_neural_spec spec;
@@ -78,7 +89,7 @@ void stream_engine(const struct tb_model_file *file, const struct stream_curve *
         tb_neural_slice(n, TB_SLICE, true);
         if (t == 0)
             begin_loud(n);
-        tb_neural_render(n, out + t, TB_SLICE);
+        render_slice(n, &aim, out + t, c->cut ? 1 + (uint32_t)(t / TB_SLICE) % 31 : TB_SLICE);
     }
     tb_neural_free(n);
 }

@@ -4,6 +4,8 @@
 
 #include "models/model_file.h"
 
+#include <stdbool.h>
+
 /* The instrument as the engine plays it: one voice, slice by slice, from its first sample at full
  * gain. The decoder hears f0_hz and loudness_db as they are at stream_heard(k, fm) of frame k; its
  * levels are there two frames later. */
@@ -12,6 +14,7 @@ enum { STREAM_HOP = 64, STREAM_RATE_HZ = 32000 };
 struct stream_curve {
     const float *f0_hz, *loudness_db; /* [frames], straight lines between them */
     size_t frames;
+    bool cut; /* every slice, by an event at one of its samples, which changes nothing */
 };
 
 /* out[frames * STREAM_HOP] at STREAM_RATE_HZ, the model's own rate; fails the test on an error */

@@ -85,7 +85,7 @@ static void envelopes_are_forward(void **state)
     const struct tb_pitch pitch = tb_pitch_from_f0(tape, &grid, f0);
     const float *want = tb_op_fm(tape, &grid, &routing, levels_of(tape, &m), &pitch).value;
     assert_non_null(want);
-    stream_engine(m.file, &(struct stream_curve){f0, velocity, FRAMES}, streamed);
+    stream_engine(m.file, &(struct stream_curve){f0, velocity, FRAMES, false}, streamed);
     double worst = 0, peak = 0;
     for (size_t i = 0; i < SAMPLES - HOP; i++) { /* training holds the last frame */
         worst = fmax(worst, fabs((double)(streamed[i] - want[i])));
