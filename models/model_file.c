@@ -363,7 +363,8 @@ struct tb_model_file *tb_model_file_parse(const void *data, size_t size, struct 
     for (int i = 0; i < 8; i++)
         length |= (uint64_t)bytes[i] << 8 * i;
     if (length > TB_MODEL_MAX_HEADER || length > size - 8) {
-        (void)tb_fail(err, TB_ECORRUPT, "a header of %llu bytes in a file of %zu, at most %d",
+        (void)tb_fail(err, TB_ECORRUPT,
+                      "no model file: a header of %llu bytes in a file of %zu, at most %d",
                       (unsigned long long)length, size, TB_MODEL_MAX_HEADER);
         return NULL;
     }

@@ -330,8 +330,8 @@ int tb_run_bench(struct tb_cli *cli)
     struct tb_bench_spec spec;
     struct tb_error err;
     enum tb_status s = take_spec(args, &spec, &err);
-    if (s == TB_OK && (args->n_operands == 2) != comparing)
-        s = tb_fail(&err, TB_EINVAL, "--compare: goes with two results");
+    if (s == TB_OK && args->n_operands != (comparing ? 2 : 0))
+        s = tb_fail(&err, TB_EINVAL, "--compare: goes with two results, A and B");
     if (s != TB_OK)
         return tb_cli_fail(cli, &err);
     if (remote) {

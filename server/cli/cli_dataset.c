@@ -38,10 +38,13 @@ enum tb_status tb_cli_find(struct tb_cli *cli, const char *path, const char *nam
 
 static void print_line(const json_t *set)
 {
-    printf("%s  %-24s %-9s %-8s %3.0f recordings %6.1f MiB %6.1f min\n", tb_cli_text(set, "uuid"),
+    const double count = tb_cli_number(set, "count");
+    printf("%s  %-24s %-9s %-8s %3.0f recording%s %6.1f MiB", tb_cli_text(set, "uuid"),
            tb_cli_text(set, "name"), tb_cli_text(set, "instrument"), tb_cli_text(set, "state"),
-           tb_cli_number(set, "count"), tb_cli_number(set, "bytes") / 1048576.0,
-           tb_cli_number(set, "minutes"));
+           count, count == 1 ? " " : "s", tb_cli_number(set, "bytes") / 1048576.0);
+    if (json_is_number(json_object_get(set, "minutes"))) /* known once it was prepared */
+        printf(" %6.1f min", tb_cli_number(set, "minutes"));
+    (void)putchar('\n');
 }
 
 int tb_run_dataset_ls(struct tb_cli *cli)

@@ -123,6 +123,18 @@ int tb_run_model_info(struct tb_cli *cli)
 
 /* ---- import and export */
 
+/* The server's advice is a query; here it is an option. */
+static void as_option(struct tb_error *err)
+{
+    static const char query[] = "?replace=true", option[] = "--replace";
+    char *at = strstr(err->text, query);
+    if (!at)
+        return;
+    memcpy(at, option, sizeof option - 1);
+    at += sizeof option - 1;
+    memmove(at, at + sizeof query - sizeof option, strlen(at + sizeof query - sizeof option) + 1);
+}
+
 int tb_run_model_import(struct tb_cli *cli)
 {
     struct tb_error err;
@@ -134,6 +146,7 @@ int tb_run_model_import(struct tb_cli *cli)
         json_t *model = NULL;
         if (tb_cli_upload(cli, cli->args.operands[i], (size_t)TB_MODEL_MAX_MIB << 20, path, &model,
                           &err) != TB_OK) {
+            as_option(&err);
             status = tb_cli_fail(cli, &err);
             break;
         }

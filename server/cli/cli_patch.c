@@ -109,7 +109,11 @@ static void print_report(const char *filename, const json_t *report)
     json_t *item;
     const json_t *created = json_object_get(report, "created");
     const json_t *bank = json_object_get(report, "bank");
-    printf("%s: %zu patches", filename, json_array_size(created));
+    const json_int_t skipped = json_integer_value(json_object_get(report, "skipped"));
+    const size_t n = json_array_size(created);
+    printf("%s: %zu patch%s", filename, n, n == 1 ? "" : "es");
+    if (skipped > 0)
+        printf(", %lld here already", (long long)skipped);
     if (json_is_object(bank))
         printf(", bank \"%s\" %s", tb_cli_text(bank, "name"), tb_cli_text(bank, "uuid"));
     putchar('\n');

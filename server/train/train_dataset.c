@@ -168,7 +168,8 @@ enum tb_status tb_train_dataset(const struct tb_args *args, struct tb_error *err
     bool terminal = isatty(STDERR_FILENO) && !tb_args_has(args, "json");
     if (args->n_operands != (font ? 1 : 2))
         return tb_fail(err, TB_EINVAL,
-                       font ? "operands: OUT, since --soundfont is given" : "operands: FOLDER OUT");
+                       font ? "FOLDER: not with --soundfont, which needs OUT alone"
+                            : "FOLDER OUT: both are needed, or --soundfont");
     enum tb_status status = take_patterns(args, "only", &only, err);
     if (status == TB_OK)
         status = take_patterns(args, "exclude", &exclude, err);

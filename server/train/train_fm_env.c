@@ -41,6 +41,8 @@ static enum tb_status from_syx(const char *path, const void *data, size_t size, 
 {
     struct tb_syx_file file = {0};
     enum tb_status s = tb_syx_parse(data, size, &file, err);
+    if (s == TB_OK && file.n_voices == 0)
+        s = tb_fail(err, TB_ECORRUPT, "%.60s: holds no DX7 voice", path);
     if (s == TB_OK && number > file.n_voices)
         s = tb_fail(err, TB_EINVAL, "--voice: %u; there are %zu voices in %.60s", number,
                     file.n_voices, path);

@@ -168,6 +168,7 @@ class TestHelp(Folder):
                  (["token", "rm", "x"], "id"), (["token", "add", "--role", "god"], "--role"),
                  (["bench", "--voices", "65"], "--voices: 65 is above 64"),
                  (["bench", "a", "b"], "--compare"), (["bench", "--compare", "a"], "--compare"),
+                 (["bench", "a", "--quick"], "--compare"),
                  (["status", "--url", "ftp://x"], "url"), (["status", "--what"], "--what"),
                  (["status", "--offline"], "--offline"), (["note", "60", "--offline"], "--offline"),
                  (["render", "x", "-o", "-", "--json"], "--json"),
@@ -181,10 +182,17 @@ class TestHelp(Folder):
         self.assertEqual(done.returncode, USAGE)
         self.assertIn("--limit", json.loads(done.stdout)["error"]["text"])
 
+    def test_no_voice_for_a_network(self):
+        with open(self.path("a.wav"), "wb") as f:
+            f.write(b"RIFF" + bytes(2000))
+        done = self.run_raw("fm-env", "a.wav", "m")
+        self.assertEqual(done.returncode, DAMAGED)
+        self.assertIn("a.wav: holds no DX7 voice", done.stderr.decode())
+
     def test_nobody_answers(self):
         for args in (["status"], ["note", "60"], ["panic"], ["patch", "load", "x"], ["url"]):
             self.call(*args, status=UNAVAILABLE)
-            self.assertIn("127.0.0.1", self.error)
+            self.assertIn("no server on this machine (127.0.0.1", self.error)
         done = self.run_raw("patch", "ls", "--url", "http://127.0.0.1:1")
         self.assertEqual(done.returncode, UNAVAILABLE)
 
@@ -369,6 +377,8 @@ class TestStore(Folder):
         report = self.json("patch", "import", "bank.syx")["files"][0]
         self.assertEqual(len(report["created"]), 32)
         self.assertTrue(report["bank"]["uuid"])
+        self.assertEqual(self.call("patch", "import", "bank.syx"),
+                         "bank.syx: 0 patches, 32 here already\n")
         found = self.json("patch", "ls", "VOICE", "07")
         self.assertEqual([i["name"] for i in found["items"]], ["VOICE 07"])
         patch = self.json("patch", "show", "voice 07")

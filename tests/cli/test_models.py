@@ -86,7 +86,19 @@ class TestCommands(Models):
         with open(self.path("bad.safetensors"), "wb") as f:
             f.write(b"\xff" * 100)
         self.call("model", "import", "bad.safetensors", status=test_cli.USAGE)
-        self.assertIn("bad.safetensors", self.error)
+        self.assertIn("bad.safetensors: no model file", self.error)
+
+    def test_a_smaller_self_takes_the_place(self):
+        whole = write_model(self.path("whole.safetensors"), name="Reed", uuid=UUIDS[0])
+        self.start()
+        self.call("model", "import", whole)
+        self.call("quantize", whole, "small.safetensors", "--to", "f16", "--keep-uuid", where=False)
+        self.call("model", "import", "small.safetensors", status=BUSY)
+        self.assertIn("another version; --replace puts this one in its place", self.error)
+        self.call("model", "import", "small.safetensors", "--replace")
+        models = self.json("model", "ls")["items"]
+        self.assertEqual([(m["uuid"], m["bytes"]) for m in models],
+                         [(UUIDS[0], os.path.getsize(self.path("small.safetensors")))])
 
     def test_info_of_a_file(self):
         write_model(self.path("a.safetensors"), name="Alone")

@@ -71,6 +71,7 @@ class TestTraining(test_models.Models):
         self.assertIn("a 1#.wav", self.call("dataset", "show", one["uuid"]))
         self.assertEqual(self.call("dataset", "rm", "reeds", "a 1#.wav", "c.wav"), "")
         self.assertEqual(self.json("dataset", "ls")["items"][0]["count"], 1)
+        self.assertRegex(self.call("dataset", "ls"), r" open +1 recording +0\.0 MiB\n$")
         self.call("dataset", "rm", "reeds", "a 1#.wav", status=MISSING)
         self.assertIn("a 1#.wav", self.error)
         self.call("dataset", "rm", "reeds")

@@ -113,6 +113,7 @@ class Dataset(unittest.TestCase):
     def test_faults_are_told(self):
         self.assertIn("no recordings", self.run_it(self.folder, self.out, status=66).stderr)
         self.assertIn("OUT", self.run_it(self.folder, status=2).stderr)
+        self.assertIn("--soundfont", self.run_it(self.folder, status=2).stderr)
         tone(os.path.join(self.folder, "a.wav"), [(440, 1, 0.2)])
         self.assertIn("levels", self.run_it(self.folder, self.out, "--levels", "loud",
                                             status=2).stderr)
