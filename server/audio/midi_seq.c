@@ -15,10 +15,16 @@ struct tb_midi_seq {
     int port;
 };
 
+static void quiet(const char *file, int line, const char *function, int e, const char *fmt, ...)
+{
+    (void)file, (void)line, (void)function, (void)e, (void)fmt;
+}
+
 /* Events become bytes again: one parser then gives controllers, bank and bend range the same
  * meaning whatever way they came. */
 static bool set_up(struct tb_midi_seq *s)
 {
+    (void)snd_lib_error_set_handler(quiet); /* what fails is told once, by us */
     if (snd_seq_open(&s->seq, "default", SND_SEQ_OPEN_DUPLEX, SND_SEQ_NONBLOCK) != 0) {
         s->seq = NULL;
         return false;

@@ -96,6 +96,10 @@ enum tb_status tb_cli_patch_list(struct tb_cli *cli, const struct tb_patch_query
 enum tb_status tb_cli_patch_find(struct tb_cli *cli, const char *name, json_t **patch,
                                  struct tb_error *err);
 
+/* The uuid of the bank with this uuid or, alone, this whole name. TB_ENOTFOUND tells the others. */
+enum tb_status tb_cli_bank_find(struct tb_cli *cli, const char *name, char uuid[TB_UUID],
+                                struct tb_error *err);
+
 enum tb_status tb_cli_import(struct tb_cli *cli, const char *filename, const void *data,
                              size_t size, json_t **report, struct tb_error *err);
 

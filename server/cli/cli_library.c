@@ -74,6 +74,54 @@ enum tb_status tb_cli_patch_list(struct tb_cli *cli, const struct tb_patch_query
     return cli->remote ? list_remote(cli, query, list, err) : list_stored(cli, query, list, err);
 }
 
+/* ---- banks */
+
+static enum tb_status banks_stored(struct tb_cli *cli, json_t **list, struct tb_error *err)
+{
+    struct tb_store *store = tb_cli_store(cli, TB_STORE_READ, err);
+    struct tb_bank *banks = NULL;
+    size_t n = 0;
+    if (!store)
+        return err->status;
+    enum tb_status s = tb_bank_list(store, &banks, &n, err);
+    json_t *items = json_array();
+    for (size_t i = 0; i < n && s == TB_OK; i++) {
+        (void)json_array_append_new(items, tb_bank_to_json(&banks[i]));
+        tb_bank_clear(&banks[i]);
+    }
+    free(banks);
+    tb_store_close(store);
+    *list = json_pack("{s:o}", "items", items);
+    return s;
+}
+
+enum tb_status tb_cli_bank_find(struct tb_cli *cli, const char *name, char uuid[TB_UUID],
+                                struct tb_error *err)
+{
+    json_t *list = NULL, *bank;
+    size_t i, n = 0;
+    char others[100] = "";
+    enum tb_status s = cli->remote ? tb_cli_call(cli, "GET", "/banks", NULL, &list, err)
+                                   : banks_stored(cli, &list, err);
+    json_array_foreach(json_object_get(list, "items"), i, bank)
+    {
+        const char *title = tb_cli_text(bank, "name"), *id = tb_cli_text(bank, "uuid");
+        const size_t at = strlen(others);
+        if (strcmp(id, name) == 0 || strcasecmp(title, name) == 0) {
+            (void)snprintf(uuid, TB_UUID, "%s", id);
+            n = strcmp(id, name) == 0 ? 1 : n + 1;
+        }
+        (void)snprintf(others + at, sizeof others - at, "%s%s", at ? ", " : "", title);
+    }
+    json_decref(list);
+    if (s != TB_OK || n == 1)
+        return s;
+    return n == 0
+               ? tb_fail(err, TB_ENOTFOUND, "%.40s: no such bank; there are %s", name,
+                         others[0] ? others : "none")
+               : tb_fail(err, TB_EINVAL, "%.40s: %zu banks have this name; give the uuid", name, n);
+}
+
 /* ---- one patch */
 
 static enum tb_status read_stored(struct tb_cli *cli, const char *uuid, json_t **patch,

@@ -28,15 +28,15 @@ static void print_list(const json_t *list)
 int tb_run_patch_ls(struct tb_cli *cli)
 {
     const struct tb_args *args = &cli->args;
-    char text[512];
+    const char *bank = tb_args_text(args, "bank", NULL);
+    char text[512], uuid[TB_UUID] = "";
     tb_cli_words(args, text, sizeof text);
     struct tb_patch_query query = {.text = text,
                                    .category = tb_args_text(args, "category", NULL),
                                    .tag = tb_args_text(args, "tag", NULL),
-                                   .bank = tb_args_text(args, "bank", NULL),
+                                   .bank = bank ? uuid : NULL,
                                    .favourite = tb_args_has(args, "favourite"),
-                                   .sort =
-                                       tb_args_text(args, "sort", text[0] ? "relevance" : "name"),
+                                   .sort = tb_args_text(args, "sort", NULL),
                                    .descending = tb_args_has(args, "descending"),
                                    .limit = (uint32_t)tb_args_number(args, "limit", 100),
                                    .offset = (uint32_t)tb_args_number(args, "offset", 0)};
@@ -45,7 +45,8 @@ int tb_run_patch_ls(struct tb_cli *cli)
     int status = tb_cli_connect(cli, TB_CLI_ANY);
     if (status)
         return status;
-    if (tb_cli_patch_list(cli, &query, &list, &err) != TB_OK)
+    if ((bank && tb_cli_bank_find(cli, bank, uuid, &err) != TB_OK) ||
+        tb_cli_patch_list(cli, &query, &list, &err) != TB_OK)
         return tb_cli_fail(cli, &err);
     if (cli->json)
         return tb_cli_print(list);
@@ -188,6 +189,7 @@ int tb_run_patch_export(struct tb_cli *cli)
     struct tb_error err;
     json_t *uuids = NULL;
     struct tb_cli_bytes out = {0};
+    char uuid[TB_UUID];
     if (bank && args->n_operands > 0) {
         (void)tb_fail(&err, TB_EINVAL, "--bank: not together with patches");
         return tb_cli_fail(cli, &err);
@@ -196,8 +198,10 @@ int tb_run_patch_export(struct tb_cli *cli)
     if (status)
         return status;
     enum tb_status s = find_uuids(cli, &uuids, &err);
+    if (s == TB_OK && bank)
+        s = tb_cli_bank_find(cli, bank, uuid, &err);
     if (s == TB_OK)
-        s = tb_cli_export(cli, uuids, bank, format, &out, &err);
+        s = tb_cli_export(cli, uuids, bank ? uuid : NULL, format, &out, &err);
     if (s == TB_OK)
         s = tb_cli_write_file(output, out.data, out.size, &err);
     json_decref(uuids);

@@ -86,10 +86,10 @@ static const struct tb_option only_json[] = {FLAG("json", "machine-readable outp
 static const struct tb_option patch_ls[] = {
     TEXT("category", "NAME", "only this category"),
     TEXT("tag", "NAME", "only with this tag"),
-    TEXT("bank", "UUID", "only of this bank"),
+    TEXT("bank", "BANK", "only of this bank: a uuid or a name"),
     FLAG("favourite", "only favourites"),
-    WORD("sort", "name|category|created|updated|relevance", "relevance with words, else name",
-         "what the list is ordered by"),
+    WORD("sort", "name|category|created|updated|relevance",
+         "the bank's, else relevance with words, else name", "what the list is ordered by"),
     FLAG("descending", "the other way round"),
     NUMBER("limit", "N", WHOLE, 1, 500, "100", "at most so many"),
     NUMBER("offset", "N", WHOLE, 0, 1000000000, "0", "skip so many"),
@@ -100,7 +100,7 @@ static const struct tb_option patch_export[] = {
     FILE_("output", 'o', "where to; standard output without it"),
     WORD("format", "json|syx", "by the ending of --output, else json",
          "json keeps everything; syx is for a DX7"),
-    TEXT("bank", "UUID", "the patches of this bank"),
+    TEXT("bank", "BANK", "the patches of this bank: a uuid or a name"),
     END,
 };
 

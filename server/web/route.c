@@ -156,7 +156,10 @@ static bool check_query(struct tb_request *request, const struct tb_query_info *
         double n = (double)strlen(value);
         if (n >= q->min && n <= q->max && is_utf8(value))
             return true;
-        tb_answer_problem(request, 400, "%s: %g to %g bytes of UTF-8", q->name, q->min, q->max);
+        if (q->min == q->max)
+            tb_answer_problem(request, 400, "%s: not %g bytes of UTF-8", q->name, q->min);
+        else
+            tb_answer_problem(request, 400, "%s: %g to %g bytes of UTF-8", q->name, q->min, q->max);
     } else if (!strcmp(q->type, "integer")) {
         double n = strspn(value, "0123456789") == strlen(value) && *value && strlen(value) < 16
                        ? strtod(value, NULL)

@@ -389,6 +389,14 @@ class TestStore(Folder):
         self.call("patch", "export", "--bank", report["bank"]["uuid"], "-o", "again.syx")
         with open(self.path("bank.syx"), "rb") as a, open(self.path("again.syx"), "rb") as b:
             self.assertEqual(a.read(), b.read(), "bit for bit")
+        self.call("patch", "export", "--bank", "BANK", "-o", "named.syx")
+        self.assertEqual(os.path.getsize(self.path("named.syx")), 4104)
+        self.call("patch", "export", "--bank", "tape", "-o", "none.syx", status=MISSING)
+        self.assertIn("tape: no such bank; there are", self.error)
+        self.assertIn("bank", self.error.split("there are")[1])
+        listed = self.json("patch", "ls", "--bank", "bank")["items"]
+        self.assertEqual([i["name"] for i in listed], [f"VOICE {i:02}" for i in range(32)])
+        self.call("patch", "ls", "--bank", "tape", status=MISSING)
         self.call("patch", "export", "-o", "all.json")
         total = self.patches()["total"]
         with open(self.path("all.json"), encoding="utf-8") as f:
