@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/formats/patch_json.h"
+#include "server/web/json_in.h"
 #include "server/web/route.h"
 #include "server/web/web.h"
 
@@ -35,11 +36,19 @@ static void answer_bank(struct tb_request *request, struct tb_bank *bank, unsign
         request->effect.kind = TB_EFFECT_BANKS;
 }
 
+static enum tb_status read_body(struct tb_request *request, struct tb_bank *bank,
+                                struct tb_error *err)
+{
+    static const char *const members[] = {"uuid", "name", "number", "patches", NULL};
+    enum tb_status status = tb_json_only(request->json, members, err);
+    return status ? status : tb_bank_from_json(request->json, bank, err);
+}
+
 void tb_api_bank_create(struct tb_request *request)
 {
     struct tb_bank bank = {0};
     struct tb_error err;
-    enum tb_status status = tb_bank_from_json(request->json, &bank, &err);
+    enum tb_status status = read_body(request, &bank, &err);
     if (status == TB_OK)
         status = tb_bank_create(request->store, &bank, &err);
     if (status == TB_OK)
@@ -66,7 +75,7 @@ void tb_api_bank_put(struct tb_request *request)
     struct tb_error err;
     enum tb_status status = tb_bank_read(request->store, request->args[0], &old, &err);
     if (status == TB_OK)
-        status = tb_bank_from_json(request->json, &bank, &err);
+        status = read_body(request, &bank, &err);
     memcpy(bank.uuid, old.uuid, sizeof bank.uuid);
     if (status == TB_OK)
         status = tb_bank_replace(request->store, &bank, &err);

@@ -185,8 +185,8 @@ static void export_chosen(struct tb_request *request, const struct tb_bank *bank
     bool syx = wants_syx(request);
     size_t n = chosen(request, bank, uuids, 128), have = 0;
     if (n == 0 || (syx && n > TB_SYX_BANK)) {
-        tb_answer_problem(request, 400, "uuid: %zu patches, 1 to %d fit", n,
-                          syx ? (int)TB_SYX_BANK : 128);
+        tb_answer_problem(request, 400, "%s: %zu patches, a file takes 1 to %d",
+                          bank ? "bank" : "uuid", n, syx ? (int)TB_SYX_BANK : 128);
         return;
     }
     struct tb_patch *patches = calloc(n, sizeof *patches);

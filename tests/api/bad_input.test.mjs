@@ -227,6 +227,15 @@ const ROWS = [
     ],
     ['a tiny block', 'PUT', '/audio/device', { driver: 'null', block: 0 }, 400, 'block'],
     ['a bank twice', 'POST', '/banks', { name: 'a' }, 400],
+    [
+        'a stranger in a bank',
+        'POST',
+        '/banks',
+        { name: 'a', number: 7, patches: [], colour: 'red' },
+        400,
+        'colour',
+    ],
+    ['a bank that is no uuid', 'GET', '/patches?bank=tape', undefined, 400, 'bank'],
     ['unknown bank', 'DELETE', `/banks/${NIL}`, undefined, 404],
     [
         'a bank of a stranger',
