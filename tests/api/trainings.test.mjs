@@ -311,7 +311,8 @@ test('a loss that diverges ends it, and the best is kept', async () => {
     const failed = await until(d, uuid, over);
     assert.equal(failed.state, 'failed');
     assert.match(failed.detail, /diverged, the best is kept/);
-    assert.equal(failed.best_step, before.best_step);
+    // a validation that the stop interrupted is made up for first, and may be better still
+    assert.ok(failed.best_step >= before.best_step && failed.best <= before.best);
     const kept = await d.api('POST', `/trainings/${uuid}/keep`, {});
     assert.equal(kept.status, 201, JSON.stringify(kept.json));
     const clip = (await d.api('GET', `/trainings/${uuid}`)).json.clips[0].index;
