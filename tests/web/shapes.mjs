@@ -110,6 +110,15 @@ function faults() {
     return found;
 }
 
+/** The panel has taken the shape of its window: told before a frame, drawn by the next. */
+const settled = (page) =>
+    page.evaluate(
+        () =>
+            new Promise((done) => {
+                requestAnimationFrame(() => requestAnimationFrame(done));
+            }),
+    );
+
 /** Goes to a page of the panel, whatever shape it has now. */
 async function visit(page, name) {
     if (await page.$('.phone')) {
@@ -129,9 +138,10 @@ export function shapeTests() {
         const wrong = [];
         for (const [width, height] of SHAPES) {
             await page.setViewportSize({ width, height });
+            await settled(page);
             for (const name of PAGES) {
                 if (!(await visit(page, name))) continue;
-                await page.evaluate(() => new Promise((done) => requestAnimationFrame(done)));
+                await settled(page);
                 for (const fault of await page.evaluate(faults))
                     wrong.push(`${width}x${height} ${name}: ${fault}`);
             }
