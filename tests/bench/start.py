@@ -14,8 +14,9 @@ import time
 
 import goals
 
-TIMBRED, PEEK = (os.path.abspath(p) for p in sys.argv[1:3])
+TIMBRED, PEEK = (os.path.abspath(p) for p in (sys.argv[1:3] + ["", ""])[:2])
 ROUNDS, IDLE_S = 7, 5.0
+JOBS_S = 120.0  # the first start has every shipped model checked and measured, one after another
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -58,8 +59,9 @@ def start(state):
     return process, listening, sound
 
 
-def roles(pid):
-    found = {"audio": pid}
+def children(pid):
+    """{role: process} of the children of pid."""
+    found = {}
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{name}/stat", encoding="ascii", errors="replace") as f:
@@ -71,6 +73,21 @@ def roles(pid):
         if parent == pid and role:
             found[role[1]] = int(name)
     return found
+
+
+def standing_roles(pid, seconds=JOBS_S, quiet_s=1.0):
+    """{"audio": process, "web": process}, once no job has been there for quiet_s."""
+    deadline, since = time.monotonic() + seconds, None
+    while True:
+        found, now = children(pid), time.monotonic()
+        jobs = sorted(set(found) - {"web"})
+        since = None if jobs or "web" not in found else since or now
+        if since is not None and now - since >= quiet_s:
+            return {"audio": pid, "web": found["web"]}
+        if now >= deadline:
+            raise RuntimeError(f"nothing to measure after {seconds:g} s: "
+                               + (f"a {jobs[0]} role still runs" if jobs else "no web role"))
+        time.sleep(0.05)
 
 
 def cpu_s(pid):
@@ -86,7 +103,7 @@ def memory_mb(pid):
 
 def main():
     folder = tempfile.mkdtemp(prefix="timbred-bench-")
-    first, listen, sound, stop, use = None, [], [], [], {}
+    process, first, listen, sound, stop, use = None, None, [], [], [], {}
     try:
         for i in range(ROUNDS + 1):
             process, listening, playing = start(folder)
@@ -96,8 +113,7 @@ def main():
                 listen.append(listening)
                 sound.append(playing)
             if i == ROUNDS:
-                time.sleep(1)
-                pids = roles(process.pid)
+                pids = standing_roles(process.pid)
                 before = {r: cpu_s(p) for r, p in pids.items()}
                 time.sleep(IDLE_S)
                 use = {r: {"idle_cpu_percent": round(100 * (cpu_s(p) - before[r]) / IDLE_S, 2),
@@ -107,6 +123,9 @@ def main():
             process.wait(10)
             stop.append((time.monotonic() - begin) * 1000)
     finally:
+        if process and process.poll() is None:
+            process.kill()
+            process.wait()
         shutil.rmtree(folder)
     result = {"first": first, "rounds": ROUNDS,
               "listening_ms": {"median": statistics.median(listen), "max": max(listen)},
