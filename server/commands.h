@@ -9,6 +9,6 @@
 
 /* Exit statuses beside 0 and 1: 2 for wrong use as everywhere, the rest after sysexits(3) and as
  * systemd knows them. */
-enum { TB_EXIT_USAGE = 2, TB_EXIT_SOFTWARE = 70, TB_EXIT_CONFIG = 78 };
+enum { TB_EXIT_USAGE = 2, TB_EXIT_SOFTWARE = 70, TB_EXIT_BUSY = 75, TB_EXIT_CONFIG = 78 };
 
 #endif

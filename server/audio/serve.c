@@ -7,6 +7,7 @@
 #include "server/audio/pitch_midi.h"
 #include "server/audio/program_loader.h"
 #include "server/audio/realtime.h"
+#include "server/audio/state_folder.h"
 #include "server/audio/supervise.h"
 #include "server/commands.h"
 #include "server/config.h"
@@ -20,7 +21,6 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { TICK_MS = 250, STOP_MS = 1200, REAL_TIME_AGAIN_S = 5 };
@@ -335,46 +335,17 @@ static void loop(struct serve *s)
 
 /* ---- start and stop */
 
-static bool make_folder(const char *path)
-{
-    char part[256];
-    (void)snprintf(part, sizeof part, "%s", path);
-    for (char *at = part + 1; *at; at++)
-        if (*at == '/') {
-            *at = '\0';
-            if (mkdir(part, 0700) != 0 && errno != EEXIST)
-                return false;
-            *at = '/';
-        }
-    return mkdir(part, 0700) == 0 || errno == EEXIST;
-}
-
-/* A state folder that others may look into is closed where it is surely ours; any other, a home
- * directory say, is only warned of. */
-static void guard_folder(const char *path)
-{
-    char mark[300];
-    struct stat st;
-    if (stat(path, &st) != 0 || (st.st_mode & 077) == 0)
-        return;
-    (void)snprintf(mark, sizeof mark, "%s/timbred.mark", path);
-    if (st.st_uid == geteuid() && access(mark, F_OK) == 0 && chmod(path, 0700) == 0)
-        tb_log("%s: was open to other users (mode %04o), is 0700 now", path,
-               (unsigned)st.st_mode & 07777);
-    else
-        tb_log("%s: other users may look into it (mode %04o); 0700 is safer", path,
-               (unsigned)st.st_mode & 07777);
-}
-
 static int start(struct serve *s, struct tb_error *err)
 {
     s->signal_fd = open_signals();
     s->payload = malloc(TB_LINK_MAX);
-    if (s->signal_fd < 0 || !s->payload || !make_folder(s->config.state_dir)) {
-        (void)tb_fail(err, TB_EIO, "%.100s: %s", s->config.state_dir, strerror(errno));
-        return TB_EXIT_CONFIG;
+    if (s->signal_fd < 0 || !s->payload) {
+        (void)tb_fail(err, TB_EIO, "start: %s", strerror(errno));
+        return 1;
     }
-    guard_folder(s->config.state_dir);
+    enum tb_status folder = tb_state_folder_open(s->config.state_dir, err);
+    if (folder != TB_OK)
+        return folder == TB_ECONFLICT ? TB_EXIT_BUSY : TB_EXIT_CONFIG;
     tb_realtime_prepare(&s->config, &s->realtime);
     s->shm = tb_shm_new(&s->shm_fd, err);
     if (!s->shm)

@@ -381,7 +381,8 @@ const struct tb_cli_entry tb_cli_entries[] = {
     {COMMAND("serve", "", 0, 0, serve, NULL, "Plays, and serves the panel and the API (default).",
              "Prints the address with a token, and which audio device plays and why. SIGHUP reads "
              "the settings again: a changed audio device, driver, rate, block or periods is taken "
-             "over, everything else needs a restart and is named in the log. SIGTERM stops."),
+             "over, everything else needs a restart and is named in the log. SIGTERM stops. One "
+             "serves from a state folder; a second one ends at once with status 75."),
      NULL},
     {COMMAND("patch ls", "[WORD...]", 0, 16, patch_ls, client, "Lists patches.",
              "With words: those that hold all of them in name, author, category, tags or comment."),

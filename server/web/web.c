@@ -23,6 +23,7 @@
 #include "server/web/http.h"
 #include "server/web/pool.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@
 #include <unistd.h>
 
 enum { WANTED_FILES = 2048, EXIT_UNAVAILABLE = 69 };
+enum { STORE_PATIENCE_MS = 10000, STORE_AGAIN_MS = 20 };
 
 static int stop_fd = -1;
 
@@ -89,16 +91,30 @@ static int complain(const struct tb_error *err, int status)
     return status;
 }
 
+/* The store is another's for a moment: of the command line, or of a web role that is about to end
+ * because its service was killed. */
+static struct tb_store *open_store(struct tb_web *web, struct tb_error *err)
+{
+    _Atomic uint32_t *checked = &web->shm->current.checked;
+    enum tb_store_mode mode = atomic_load(checked) ? TB_STORE_RESUME : TB_STORE_WRITE;
+    const int64_t until = tb_now_ns() + STORE_PATIENCE_MS * INT64_C(1000000);
+    for (;;) {
+        struct tb_store *store = tb_store_open(web->config.state_dir, mode, &web->report, err);
+        if (store)
+            atomic_store(checked, 1);
+        struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
+        if (store || err->status != TB_ECONFLICT || tb_now_ns() >= until ||
+            poll(&stop, 1, STORE_AGAIN_MS) != 0)
+            return store;
+    }
+}
+
 /* What needs a thread or a file, in the order in which it is needed. */
 static enum tb_status open_parts(struct tb_web *web, struct tb_store **store, struct tb_error *err)
 {
-    _Atomic uint32_t *checked = &web->shm->current.checked;
-    *store =
-        tb_store_open(web->config.state_dir,
-                      atomic_load(checked) ? TB_STORE_RESUME : TB_STORE_WRITE, &web->report, err);
+    *store = open_store(web, err);
     if (!*store)
         return err->status;
-    atomic_store(checked, 1);
     (void)tb_factory_install(*store, NULL, NULL); /* a full disk must not keep it from playing */
     web->models = tb_models_new(web, *store, err);
     if (!web->models)
