@@ -141,7 +141,7 @@ static struct tb_tensor hpn(const struct walk *w, const struct tb_pass *pass)
     tb_real *mask = tb_tape_alloc(w->tape, rows * n * sizeof *mask);
     if (tb_tape_failed(w->tape))
         return (struct tb_tensor){0};
-    tb_nyquist_mask(&b->grid, b->f0_hz, n, mask);
+    tb_nyquist_mask(&b->grid, b->share_hz ? b->share_hz : b->f0_hz, n, mask);
     struct tb_tensor below = tb_op_multiply(w->tape, pass->control[1], tb_constant(mask, rows, n));
     struct tb_tensor amplitude =
         tb_op_multiply(w->tape, tb_op_normalise(w->tape, below), pass->control[0]);

@@ -79,6 +79,8 @@ struct tb_batch {
     const tb_real *loudness; /* [clips * frames] dB / 80 + 1 */
     const tb_real *noise;    /* [clips * samples] uniform -1..1 */
     const tb_real *audio;    /* [clips * samples] the recording, target of the loss */
+    const tb_real *share_hz; /* [clips * frames] the pitch by which harmonics end below half the
+                                rate, for players that learn f0_hz later; NULL: f0_hz */
     bool controls_only;      /* leave the sound out: no audio in the pass; noise may be NULL */
 };
 
