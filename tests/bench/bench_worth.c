@@ -2,9 +2,12 @@
  *
  * What each thing is worth that is done otherwise than in the published systems: the same models on
  * the same held-out clips, played both ways. Nothing is trained again, so a row says what players
- * do to a model, not what a model trained the other way would have become.
+ * do to a model, not what a model trained the other way would have become. For the features
+ * tests/bench/features trains both.
  *
  * usage: bench-worth ZOO DATASET...    Markdown, means over the data sets' Reduced models
+ *        bench-worth --centred DATASET FILE     its loudness as published systems take it
+ *        bench-worth --features DATASET CAUSAL CENTRED     two models trained on either
  */
 #include "models/eval/evaluate.h"
 #include "models/train/dataset.h"
@@ -13,6 +16,7 @@
 #include <complex.h>
 #include <ctype.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,15 +54,15 @@ static void fail(const char *what)
 
 /* Loudness as the published systems take it: windows of 2048 samples around the frame; at the same
  * mean level, so that the scale is not what is compared. */
-static void long_loudness(const struct tb_dataset_clip *clip, const struct tb_model_meta *m,
+static void long_loudness(const struct tb_dataset_clip *clip, const struct tb_dataset_info *info,
                           float *to)
 {
     struct tb_error err;
     const struct tb_analysis_config config = {.rate_hz = TB_CLIP_RATE_HZ,
                                               .loudness = TB_ANALYSIS_MAGENTA_V2,
                                               .n_fft = LONG_WINDOW,
-                                              .reference_db = (float)m->loudness_reference_db,
-                                              .floor_db = (float)m->loudness_floor_db};
+                                              .reference_db = info->loudness_reference_db,
+                                              .floor_db = info->loudness_floor_db};
     struct tb_analysis *analysis = tb_analysis_new(&config, &err);
     struct tb_analysis_frame frame[2];
     const size_t ahead = LONG_WINDOW / TB_CLIP_HOP / 2;
@@ -89,9 +93,9 @@ static void change(struct tb_model_meta *m, enum way way)
         m->fm_ratios.value[i] *= exp2(cents[i] / 1200);
 }
 
-/* A model one way, on clips of the test split. */
+/* A model one way, on up to `most` clips of the test split. */
 static void play(const struct tb_model *model, const struct tb_dataset *data, enum way way,
-                 struct score *score)
+                 size_t most, struct score *score)
 {
     static float audio[TB_CLIP_SAMPLES], loudness[TB_CLIP_FRAMES];
     struct tb_error err;
@@ -109,12 +113,12 @@ static void play(const struct tb_model *model, const struct tb_dataset *data, en
     if (!e || !bytes || !tb_model_take(bytes, size, &changed, &err) ||
         !tb_evaluation_begin(e, changed.file, &options, &err))
         fail(err.text);
-    const size_t all = tb_dataset_n_clips(data, TB_SPLIT_TEST), n = all < CLIPS ? all : CLIPS;
+    const size_t all = tb_dataset_n_clips(data, TB_SPLIT_TEST), n = all < most ? all : most;
     for (size_t i = 0; i < n; i++) {
         const struct tb_dataset_clip c = tb_dataset_clip(data, TB_SPLIT_TEST, i * all / n);
         struct tb_asked asked = {c.f0_hz, c.loudness_db, c.confidence, TB_CLIP_FRAMES, 0, 0};
         if (way == LONG_LOUDNESS) {
-            long_loudness(&c, &meta, loudness);
+            long_loudness(&c, tb_dataset_info(data), loudness);
             asked.loudness_db = loudness;
         }
         if (tb_evaluation_add(e, &asked, c.audio, audio, &err) != TB_OK)
@@ -211,7 +215,70 @@ static void high_rate(struct tb_model *models[N_FAMILIES], const struct tb_datas
     }
 }
 
+/* ---- features */
+
+static struct tb_dataset *open_data(const char *folder)
+{
+    struct tb_error err;
+    struct tb_dataset *data = tb_dataset_open(folder, &err);
+    if (!data)
+        fail(err.text);
+    return data;
+}
+
+/* loudness.f32 of a data set anew: its clips lie split after split. */
+static int write_centred(const char *folder, const char *path)
+{
+    static float loudness[TB_CLIP_FRAMES];
+    struct tb_dataset *data = open_data(folder);
+    const float *next = tb_dataset_clip(data, TB_SPLIT_TRAIN, 0).loudness_db;
+    FILE *f = fopen(path, "wb");
+    if (!f)
+        fail(path);
+    for (enum tb_split split = 0; split < TB_N_SPLITS; split++)
+        for (size_t i = 0; i < tb_dataset_n_clips(data, split); i++, next += TB_CLIP_FRAMES) {
+            const struct tb_dataset_clip c = tb_dataset_clip(data, split, i);
+            if (c.loudness_db != next)
+                fail("clips in another order than their splits");
+            long_loudness(&c, tb_dataset_info(data), loudness);
+            if (fwrite(loudness, sizeof loudness, 1, f) != 1)
+                fail(path);
+        }
+    if (fclose(f))
+        fail(path);
+    tb_dataset_free(data);
+    return 0;
+}
+
+/* A model trained on the engine's features, played with them; one trained on centred ones, played
+ * with those as its evaluation would, and with the engine's as it is heard live. */
+static int print_features(const char *folder, char **paths)
+{
+    static const struct {
+        int model;
+        enum way way;
+    } column[] = {{0, AS_IT_IS}, {1, LONG_LOUDNESS}, {1, AS_IT_IS}};
+    struct tb_dataset *data = open_data(folder);
+    struct tb_model model[2];
+    struct tb_error err;
+    for (int i = 0; i < 2; i++)
+        if (!tb_model_open(paths[i], &model[i], &err))
+            fail(err.text);
+    printf("| %s |", tb_dataset_info(data)->name);
+    for (size_t k = 0; k < sizeof column / sizeof column[0]; k++) {
+        struct score s = {0};
+        play(&model[column[k].model], data, column[k].way, SIZE_MAX, &s);
+        printf(" %.3f, %.2f |", s.loss, s.frechet);
+    }
+    printf("\n");
+    tb_model_close(&model[0]);
+    tb_model_close(&model[1]);
+    tb_dataset_free(data);
+    return 0;
+}
+
 /* ---- */
+
 static struct tb_model *open_model(const char *zoo, const char *name, const char *family)
 {
     char path[4096];
@@ -243,14 +310,15 @@ int main(int argc, char **argv)
     enum { MOST = 8 };
     struct tb_dataset *data[MOST];
     struct tb_model *models[MOST][N_FAMILIES];
-    struct tb_error err;
     const size_t n = argc > 2 ? (size_t)argc - 2 : 0;
+    if (argc == 4 && strcmp(argv[1], "--centred") == 0)
+        return write_centred(argv[2], argv[3]);
+    if (argc == 5 && strcmp(argv[1], "--features") == 0)
+        return print_features(argv[2], argv + 3);
     if (n < 1 || n > MOST)
         fail("usage: bench-worth ZOO DATASET... (at most 8)");
     for (size_t i = 0; i < n; i++) {
-        data[i] = tb_dataset_open(argv[i + 2], &err);
-        if (!data[i])
-            fail(err.text);
+        data[i] = open_data(argv[i + 2]);
         for (size_t f = 0; f < N_FAMILIES; f++)
             models[i][f] = open_model(argv[1], tb_dataset_info(data[i])->name, families[f]);
     }
@@ -263,8 +331,8 @@ int main(int argc, char **argv)
                 continue;
             memset(score, 0, sizeof score);
             for (size_t i = 0; i < n; i++) {
-                play(models[i][f], data[i], AS_IT_IS, &score[0]);
-                play(models[i][f], data[i], rows[r].way, &score[1]);
+                play(models[i][f], data[i], AS_IT_IS, CLIPS, &score[0]);
+                play(models[i][f], data[i], rows[r].way, CLIPS, &score[1]);
             }
             print_row(&rows[r], f, score);
         }
