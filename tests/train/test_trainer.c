@@ -96,6 +96,52 @@ static void run(struct tb_trainer *t, struct tb_trainer_run limits, enum tb_trai
     assert_int_equal(end, expected);
 }
 
+/* Mean of what control c of a pass says. */
+static double mean_of(const struct tb_pass *pass, size_t c)
+{
+    const struct tb_tensor *t = &pass->control[c];
+    double sum = 0;
+    for (size_t i = 0; i < t->rows * t->cols; i++)
+        sum += (double)t->value[i];
+    return sum / (double)(t->rows * t->cols);
+}
+
+/* Before any step, over eight seeds: harmonics together well above a band of the noise. */
+static void tone_begins_above_noise(void **state)
+{
+    (void)state;
+    enum { FRAMES = 50 };
+    const struct tb_dataset_clip clip = tb_dataset_clip(dataset, TB_SPLIT_TRAIN, 0);
+    const struct tb_network_spec spec = tb_network_preset(TB_FAMILY_HPN, true);
+    struct tb_tape *tape = tb_tape_new(64 << 20);
+    struct tb_random random;
+    double tone = 0, noise = 0;
+    tb_real f0[FRAMES], pitch[FRAMES], loudness[FRAMES];
+    for (size_t t = 0; t < FRAMES; t++) {
+        f0[t] = (tb_real)clip.f0_hz[t];
+        pitch[t] = (tb_real)((69 + 12 * log2((double)clip.f0_hz[t] / 440)) / 127);
+        loudness[t] = (tb_real)clip.loudness_db[t] / 80 + 1;
+    }
+    const struct tb_batch batch = {.grid = {1, FRAMES, 64, 16000, false},
+                                   .f0_hz = f0,
+                                   .pitch = pitch,
+                                   .loudness = loudness,
+                                   .controls_only = true};
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        struct tb_error err = {0};
+        struct tb_network *n = tb_network_new(&spec, seed, &err);
+        tb_random_seed(&random, seed);
+        tb_tape_reset(tape);
+        const struct tb_pass pass = tb_network_forward(tape, n, &batch, NULL, &random);
+        tone += mean_of(&pass, 0) / 8;
+        noise += mean_of(&pass, 2) / 8;
+        tb_network_free(n);
+    }
+    print_message("tone %.3f, noise %.3f a band\n", tone, noise);
+    assert_true(tone > 2 * noise && noise > 0.02);
+    tb_tape_free(tape);
+}
+
 static void resumes_to_the_bit(void **state)
 {
     (void)state;
@@ -430,6 +476,7 @@ static void learns_to_play(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tone_begins_above_noise),
         cmocka_unit_test(resumes_to_the_bit),
         cmocka_unit_test(damage_is_seen),
         cmocka_unit_test(the_best_is_told_again),
