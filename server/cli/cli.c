@@ -177,7 +177,7 @@ static void overview(FILE *out)
 {
     fputs("usage: timbred [command] [options]\n\n", out);
     for (const struct tb_cli_entry *e = tb_cli_entries; e->command.name; e++)
-        fprintf(out, "  %-14s %s\n", e->command.name, e->command.summary);
+        fprintf(out, "  %-16s %s\n", e->command.name, e->command.summary);
     fputs("\ntimbred COMMAND --help tells more. Without a command it serves.\n", out);
 }
 

@@ -77,10 +77,25 @@ int tb_cli_connect_to(struct tb_cli *cli, const char *url);
 enum tb_status tb_cli_call(struct tb_cli *cli, const char *method, const char *path, json_t *send,
                            json_t **reply, struct tb_error *err);
 
-/* A whole file, at most max bytes, by POST to path (below the server, already encoded); reply NULL
- * or to be decref'd. Errors name the file. */
-enum tb_status tb_cli_upload(struct tb_cli *cli, const char *file, size_t max, const char *path,
-                             json_t **reply, struct tb_error *err);
+/* A whole file on its way to the server. */
+struct tb_cli_upload {
+    const char *method; /* NULL: POST */
+    const char *path;   /* below the server, already encoded */
+    const char *file;   /* "-": standard input */
+    size_t max;         /* bytes */
+};
+/* reply NULL or to be decref'd. Errors name the file. */
+enum tb_status tb_cli_upload(struct tb_cli *cli, const struct tb_cli_upload *upload, json_t **reply,
+                             struct tb_error *err);
+
+struct tb_cli_bytes {
+    void *data; /* to be freed */
+    size_t size;
+};
+
+/* GET of a file; path as above. */
+enum tb_status tb_cli_download(struct tb_cli *cli, const char *path, struct tb_cli_bytes *out,
+                               struct tb_error *err);
 
 /* The store on this machine. NULL with *err filled; TB_ENOTFOUND: there is none to read yet. */
 struct tb_store *tb_cli_store(struct tb_cli *cli, enum tb_store_mode mode, struct tb_error *err);
@@ -96,22 +111,27 @@ enum tb_status tb_cli_patch_list(struct tb_cli *cli, const struct tb_patch_query
 enum tb_status tb_cli_patch_find(struct tb_cli *cli, const char *name, json_t **patch,
                                  struct tb_error *err);
 
-/* The uuid of the bank with this uuid or, alone, this whole name. TB_ENOTFOUND tells the others. */
-enum tb_status tb_cli_bank_find(struct tb_cli *cli, const char *name, char uuid[TB_UUID],
+/* The bank with this uuid or, alone, this whole name, {uuid,name,number,patches}; to be decref'd.
+ * TB_ENOTFOUND tells the others. */
+enum tb_status tb_cli_bank_find(struct tb_cli *cli, const char *name, json_t **bank,
                                 struct tb_error *err);
 
 enum tb_status tb_cli_import(struct tb_cli *cli, const char *filename, const void *data,
                              size_t size, json_t **report, struct tb_error *err);
 
-struct tb_cli_bytes {
-    void *data; /* to be freed */
-    size_t size;
-};
-
-/* uuids: array of strings, or NULL with bank's uuid, or NULL for everything. format "json" or
- * "syx". */
+/* uuids: array of strings, or NULL with bank's uuid, or NULL for everything; as our JSON. */
 enum tb_status tb_cli_export(struct tb_cli *cli, const json_t *uuids, const char *bank,
-                             const char *format, struct tb_cli_bytes *out, struct tb_error *err);
+                             struct tb_cli_bytes *out, struct tb_error *err);
+
+/* The DX7 voices among them (cli_cartridge.c): new array of uuids, without the *n_networks patches
+ * that networks play. bank NULL: everything. */
+enum tb_status tb_cli_voices(struct tb_cli *cli, const json_t *bank, json_t **uuids,
+                             size_t *n_networks, struct tb_error *err);
+
+/* Up to 32 of uuids, from first on, as system exclusive: a cartridge of 32 voices, or without bulk
+ * the one at first as a single voice. TB_EINVAL names a patch that a network plays. */
+enum tb_status tb_cli_cartridge(struct tb_cli *cli, const json_t *uuids, size_t first, bool bulk,
+                                struct tb_cli_bytes *out, struct tb_error *err);
 
 /* Natural values of a patch document {"values":{key:number}}; what is missing takes its default,
  * *n_unknown counts keys that this build does not have (may be NULL). */
@@ -125,13 +145,19 @@ enum tb_status tb_cli_values(const json_t *patch, float *values, size_t *n_unkno
 enum tb_status tb_cli_find(struct tb_cli *cli, const char *path, const char *name, char uuid[64],
                            struct tb_error *err);
 
+/* A new data set of the recordings args->operands[first ..]; what is said about it comes from the
+ * options of the same name. Nothing is left of it where one of them fails. */
+enum tb_status tb_cli_set_create(struct tb_cli *cli, const char *name, int first, char uuid[64],
+                                 struct tb_error *err);
+
 /* ---- files (cli_file.c) */
 
 /* A whole file ("-": standard input), at most max bytes; *data to be freed. */
 enum tb_status tb_cli_read_file(const char *path, size_t max, uint8_t **data, size_t *size,
                                 struct tb_error *err);
 
-/* To path, written beside it and renamed, or to standard output when path is NULL or "-". */
+/* To path, written beside it and renamed, or to standard output when path is "-" or NULL; then not
+ * to a terminal what is no text. */
 enum tb_status tb_cli_write_file(const char *path, const void *data, size_t size,
                                  struct tb_error *err);
 

@@ -10,6 +10,7 @@
         return tb_cli_main(#NAME, argc, argv);                                                     \
     }
 CLI(patch)
+CLI(backup)
 CLI(model)
 CLI(render)
 CLI(note)

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NAMED_MS = 5000, LOCAL_MS = 1000, UPLOAD_MS = 600000, PORTS_TRIED = 21 };
+enum { NAMED_MS = 5000, LOCAL_MS = 1000, FILE_MS = 600000, PORTS_TRIED = 21 };
 
 /* "" when there is no home. */
 static void token_path(char *path, size_t size)
@@ -217,33 +217,50 @@ enum tb_status tb_cli_call(struct tb_cli *cli, const char *method, const char *p
     return s;
 }
 
-enum tb_status tb_cli_upload(struct tb_cli *cli, const char *file, size_t max, const char *path,
-                             json_t **reply, struct tb_error *err)
+enum tb_status tb_cli_upload(struct tb_cli *cli, const struct tb_cli_upload *upload, json_t **reply,
+                             struct tb_error *err)
 {
     uint8_t *data = NULL;
     size_t size = 0;
-    enum tb_status s = tb_cli_read_file(file, max, &data, &size, err);
+    enum tb_status s = tb_cli_read_file(upload->file, upload->max, &data, &size, err);
     if (s != TB_OK)
         return s;
     struct tb_client_reply answer = {0};
-    const struct tb_client_request request = {.method = "POST",
+    const struct tb_client_request request = {.method = upload->method ? upload->method : "POST",
                                               .url = cli->url,
-                                              .path = path,
+                                              .path = upload->path,
                                               .token = cli->token,
                                               .type = "application/octet-stream",
                                               .body = data,
                                               .body_size = size,
-                                              .timeout_ms = UPLOAD_MS};
+                                              .timeout_ms = FILE_MS};
     struct tb_error fault;
     s = tb_client_call(&request, &answer, &fault);
     if (s == TB_OK)
         s = tb_client_status(&answer, &fault);
     if (s != TB_OK)
-        (void)tb_fail(err, s, "%.50s: %.100s", file, fault.text);
+        (void)tb_fail(err, s, "%.50s: %.100s", upload->file, fault.text);
     else if (reply)
         *reply = json_loadb(answer.body, answer.body_size, JSON_REJECT_DUPLICATES, NULL);
     tb_client_reply_clear(&answer);
     free(data);
+    return s;
+}
+
+enum tb_status tb_cli_download(struct tb_cli *cli, const char *path, struct tb_cli_bytes *out,
+                               struct tb_error *err)
+{
+    struct tb_client_reply reply;
+    const struct tb_client_request request = {
+        .method = "GET", .url = cli->url, .path = path, .token = cli->token, .timeout_ms = FILE_MS};
+    enum tb_status s = tb_client_call(&request, &reply, err);
+    if (s == TB_OK)
+        s = tb_client_status(&reply, err);
+    if (s == TB_OK) {
+        *out = (struct tb_cli_bytes){reply.body, reply.body_size};
+        reply.body = NULL;
+    }
+    tb_client_reply_clear(&reply);
     return s;
 }
 

@@ -9,7 +9,7 @@
 /* The recordings that a server keeps for trainings; `timbred dataset FOLDER OUT` makes a data set
  * for `timbred train` here. */
 
-enum { PATH_BYTES = 1024 };
+enum { PATH_BYTES = 1024, MAX_RECORDING = 1 << 30 };
 
 enum tb_status tb_cli_find(struct tb_cli *cli, const char *path, const char *name, char uuid[64],
                            struct tb_error *err)
@@ -102,6 +102,87 @@ int tb_run_dataset_show(struct tb_cli *cli)
     print_whole(set);
     json_decref(set);
     return 0;
+}
+
+/* ---- create, add, rm */
+
+static enum tb_status add_recording(struct tb_cli *cli, const char *uuid, const char *file,
+                                    struct tb_error *err)
+{
+    char path[PATH_BYTES]; /* 255 bytes, each as %XX */
+    const char *slash = strrchr(file, '/');
+    int n = snprintf(path, sizeof path, "/api/v1/datasets/%.36s/recordings?filename=", uuid);
+    if (!tb_client_escape(slash ? slash + 1 : file, path + n, sizeof path - (size_t)n))
+        return tb_fail(err, TB_EINVAL, "%.60s: the name is too long", file);
+    const struct tb_cli_upload upload = {.path = path, .file = file, .max = MAX_RECORDING};
+    return tb_cli_upload(cli, &upload, NULL, err);
+}
+
+enum tb_status tb_cli_set_create(struct tb_cli *cli, const char *name, int first, char uuid[64],
+                                 struct tb_error *err)
+{
+    const struct tb_args *a = &cli->args;
+    json_t *set = NULL;
+    json_t *about = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s}", "name", name, "instrument", tb_args_text(a, "instrument", ""),
+        "labels", tb_args_text(a, "labels", "names"), "licence", tb_args_text(a, "licence", ""),
+        "credit", tb_args_text(a, "credit", ""));
+    enum tb_status s = about ? tb_cli_call(cli, "POST", "/datasets", about, &set, err)
+                             : tb_fail(err, TB_EINVAL, "%.60s: not UTF-8", name);
+    (void)snprintf(uuid, 64, "%s", tb_cli_text(set, "uuid"));
+    json_decref(set);
+    for (int i = first; i < a->n_operands && s == TB_OK; i++)
+        s = add_recording(cli, uuid, a->operands[i], err);
+    if (s != TB_OK && uuid[0]) { /* nothing half is left for another try to stumble over */
+        struct tb_error ignored;
+        char path[128];
+        (void)snprintf(path, sizeof path, "/datasets/%.36s", uuid);
+        (void)tb_cli_call(cli, "DELETE", path, NULL, NULL, &ignored);
+        uuid[0] = '\0';
+    }
+    return s;
+}
+
+/* The data set as it is now. */
+static int tell_set(struct tb_cli *cli, const char *uuid)
+{
+    struct tb_error err;
+    json_t *set = NULL;
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "/datasets/%.36s", uuid);
+    if (tb_cli_call(cli, "GET", path, NULL, &set, &err) != TB_OK)
+        return tb_cli_fail(cli, &err);
+    if (cli->json)
+        return tb_cli_print(set);
+    print_line(set);
+    json_decref(set);
+    return 0;
+}
+
+int tb_run_dataset_create(struct tb_cli *cli)
+{
+    struct tb_error err;
+    char uuid[64] = "";
+    int status = tb_cli_connect(cli, TB_CLI_SERVER);
+    if (status)
+        return status;
+    if (tb_cli_set_create(cli, cli->args.operands[0], 1, uuid, &err) != TB_OK)
+        return tb_cli_fail(cli, &err);
+    return tell_set(cli, uuid);
+}
+
+/* Those before the one that fails stay. */
+int tb_run_dataset_add(struct tb_cli *cli)
+{
+    struct tb_error err;
+    char uuid[64] = "";
+    int status = tb_cli_connect(cli, TB_CLI_SERVER);
+    if (status)
+        return status;
+    enum tb_status s = tb_cli_find(cli, "/datasets", cli->args.operands[0], uuid, &err);
+    for (int i = 1; i < cli->args.n_operands && s == TB_OK; i++)
+        s = add_recording(cli, uuid, cli->args.operands[i], &err);
+    return s == TB_OK ? tell_set(cli, uuid) : tb_cli_fail(cli, &err);
 }
 
 /* One recording of a data set, by the name that it was uploaded with. */

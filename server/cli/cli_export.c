@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/cli/cli.h"
 
-#include "server/cli/http_client.h"
-#include "server/formats/import.h"
 #include "server/formats/patch_json.h"
-#include "server/formats/syx.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,34 +11,16 @@ enum { PAGE = 500, PART = 32, MAX_PATH = 4096 }; /* a query takes 64 parameters,
 
 /* ---- over REST */
 
-static enum tb_status get(struct tb_cli *cli, const char *path, struct tb_cli_bytes *out,
-                          struct tb_error *err)
-{
-    struct tb_client_reply reply;
-    struct tb_client_request request = {
-        .method = "GET", .url = cli->url, .path = path, .token = cli->token, .timeout_ms = 60000};
-    enum tb_status s = tb_client_call(&request, &reply, err);
-    if (s == TB_OK)
-        s = tb_client_status(&reply, err);
-    if (s == TB_OK) {
-        out->data = reply.body;
-        out->size = reply.body_size;
-        reply.body = NULL;
-    }
-    tb_client_reply_clear(&reply);
-    return s;
-}
-
 /* Up to PART patches from uuids[first] on. */
 static enum tb_status get_part(struct tb_cli *cli, const json_t *uuids, size_t first,
-                               const char *format, struct tb_cli_bytes *out, struct tb_error *err)
+                               struct tb_cli_bytes *out, struct tb_error *err)
 {
     char path[MAX_PATH];
-    size_t n = (size_t)snprintf(path, sizeof path, "/api/v1/exports?format=%s", format);
+    size_t n = (size_t)snprintf(path, sizeof path, "/api/v1/exports?format=json");
     for (size_t i = first; i < json_array_size(uuids) && i < first + PART; i++)
         n += (size_t)snprintf(path + n, sizeof path - n, "&uuid=%.36s",
                               json_string_value(json_array_get(uuids, i)));
-    return get(cli, path, out, err);
+    return tb_cli_download(cli, path, out, err);
 }
 
 static enum tb_status list_everything(struct tb_cli *cli, json_t *uuids, struct tb_error *err)
@@ -69,7 +48,7 @@ static enum tb_status get_json(struct tb_cli *cli, const json_t *uuids, struct t
     enum tb_status s = file ? TB_OK : tb_fail(err, TB_ENOMEM, "no memory");
     for (size_t i = 0; i < json_array_size(uuids) && s == TB_OK; i += PART) {
         struct tb_cli_bytes text = {0};
-        s = get_part(cli, uuids, i, "json", &text, err);
+        s = get_part(cli, uuids, i, &text, err);
         json_t *part = s == TB_OK ? json_loadb(text.data, text.size, 0, NULL) : NULL;
         if (s == TB_OK && json_array_extend(json_object_get(file, "patches"),
                                             json_object_get(part, "patches")) != 0)
@@ -87,28 +66,22 @@ static enum tb_status get_json(struct tb_cli *cli, const json_t *uuids, struct t
 }
 
 static enum tb_status export_remote(struct tb_cli *cli, const json_t *uuids, const char *bank,
-                                    const char *format, struct tb_cli_bytes *out,
-                                    struct tb_error *err)
+                                    struct tb_cli_bytes *out, struct tb_error *err)
 {
     char path[256];
     if (bank) {
-        (void)snprintf(path, sizeof path, "/api/v1/exports?format=%s&bank=%.36s", format, bank);
-        return get(cli, path, out, err);
+        (void)snprintf(path, sizeof path, "/api/v1/exports?format=json&bank=%.36s", bank);
+        return tb_cli_download(cli, path, out, err);
     }
     if (json_array_size(uuids) == 1) {
-        (void)snprintf(path, sizeof path, "/api/v1/patches/%.36s/export?format=%s",
-                       json_string_value(json_array_get(uuids, 0)), format);
-        return get(cli, path, out, err);
+        (void)snprintf(path, sizeof path, "/api/v1/patches/%.36s/export?format=json",
+                       json_string_value(json_array_get(uuids, 0)));
+        return tb_cli_download(cli, path, out, err);
     }
     json_t *all = uuids ? json_deep_copy(uuids) : json_array();
     enum tb_status s = uuids ? TB_OK : list_everything(cli, all, err);
-    if (s == TB_OK && strcmp(format, "json") == 0)
+    if (s == TB_OK)
         s = get_json(cli, all, out, err);
-    else if (s == TB_OK && json_array_size(all) > TB_SYX_BANK)
-        s = tb_fail(err, TB_EINVAL, "--format: a .syx file holds 1 to %d voices, not %zu",
-                    TB_SYX_BANK, json_array_size(all));
-    else if (s == TB_OK)
-        s = get_part(cli, all, 0, format, out, err);
     json_decref(all);
     return s;
 }
@@ -179,31 +152,6 @@ static enum tb_status collect(struct tb_store *store, struct collection *c, cons
     return s;
 }
 
-/* One voice as a single dump, up to 32 as a bulk dump. */
-static enum tb_status to_syx(const struct collection *c, struct tb_cli_bytes *out,
-                             struct tb_error *err)
-{
-    uint8_t voice[TB_SYX_UNPACKED], packed[TB_SYX_BANK][TB_SYX_PACKED];
-    if (c->n == 0 || c->n > TB_SYX_BANK)
-        return tb_fail(err, TB_EINVAL, "--format: a .syx file holds 1 to %d voices, not %zu",
-                       TB_SYX_BANK, c->n);
-    out->size = c->n == 1 ? TB_SYX_SINGLE : TB_SYX_BULK;
-    out->data = malloc(out->size);
-    if (!out->data)
-        return tb_fail(err, TB_ENOMEM, "no memory");
-    for (size_t i = 0; i < c->n; i++) {
-        if (tb_patch_check_voice(&c->patches[i], err) != TB_OK)
-            return err->status;
-        tb_patch_to_voice(&c->patches[i], voice);
-        tb_syx_pack(voice, packed[i]);
-    }
-    if (c->n == 1)
-        tb_syx_write_single(voice, 0, out->data);
-    else
-        tb_syx_write_bulk((const uint8_t(*)[TB_SYX_PACKED])packed, c->n, 0, out->data);
-    return TB_OK;
-}
-
 static enum tb_status to_json(const struct collection *c, bool with_bank, struct tb_cli_bytes *out,
                               struct tb_error *err)
 {
@@ -218,8 +166,7 @@ static enum tb_status to_json(const struct collection *c, bool with_bank, struct
 }
 
 static enum tb_status export_stored(struct tb_cli *cli, const json_t *uuids, const char *bank,
-                                    const char *format, struct tb_cli_bytes *out,
-                                    struct tb_error *err)
+                                    struct tb_cli_bytes *out, struct tb_error *err)
 {
     struct tb_store *store = tb_cli_store(cli, TB_STORE_READ, err);
     struct collection c = {0};
@@ -228,18 +175,15 @@ static enum tb_status export_stored(struct tb_cli *cli, const json_t *uuids, con
     enum tb_status s = collect(store, &c, uuids, bank, err);
     tb_store_close(store);
     if (s == TB_OK)
-        s = strcmp(format, "syx") == 0 ? to_syx(&c, out, err) : to_json(&c, bank != NULL, out, err);
+        s = to_json(&c, bank != NULL, out, err);
     clear(&c);
     return s;
 }
 
 enum tb_status tb_cli_export(struct tb_cli *cli, const json_t *uuids, const char *bank,
-                             const char *format, struct tb_cli_bytes *out, struct tb_error *err)
+                             struct tb_cli_bytes *out, struct tb_error *err)
 {
     *out = (struct tb_cli_bytes){0};
-    enum tb_status s = cli->remote ? export_remote(cli, uuids, bank, format, out, err)
-                                   : export_stored(cli, uuids, bank, format, out, err);
-    if (s == TB_ECONFLICT) /* a network plays it: to try again would not help */
-        s = err->status = TB_EINVAL;
-    return s;
+    return cli->remote ? export_remote(cli, uuids, bank, out, err)
+                       : export_stored(cli, uuids, bank, out, err);
 }

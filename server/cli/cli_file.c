@@ -73,6 +73,8 @@ static enum tb_status write_all(int fd, const char *path, const void *data, size
 enum tb_status tb_cli_write_file(const char *path, const void *data, size_t size,
                                  struct tb_error *err)
 {
+    if (!path && size > 0 && memchr(data, 0, size) && isatty(STDOUT_FILENO))
+        return tb_fail(err, TB_EINVAL, "--output: needed, or - for this terminal: it is no text");
     if (!path || strcmp(path, "-") == 0)
         return write_all(STDOUT_FILENO, "standard output", data, size, err);
     char beside[4096];

@@ -95,24 +95,25 @@ static enum tb_status banks_stored(struct tb_cli *cli, json_t **list, struct tb_
     return s;
 }
 
-enum tb_status tb_cli_bank_find(struct tb_cli *cli, const char *name, char uuid[TB_UUID],
+enum tb_status tb_cli_bank_find(struct tb_cli *cli, const char *name, json_t **bank,
                                 struct tb_error *err)
 {
-    json_t *list = NULL, *bank;
+    json_t *list = NULL, *one, *found = NULL;
     size_t i, n = 0;
     char others[100] = "";
     enum tb_status s = cli->remote ? tb_cli_call(cli, "GET", "/banks", NULL, &list, err)
                                    : banks_stored(cli, &list, err);
-    json_array_foreach(json_object_get(list, "items"), i, bank)
+    json_array_foreach(json_object_get(list, "items"), i, one)
     {
-        const char *title = tb_cli_text(bank, "name"), *id = tb_cli_text(bank, "uuid");
+        const char *title = tb_cli_text(one, "name"), *id = tb_cli_text(one, "uuid");
         const size_t at = strlen(others);
         if (strcmp(id, name) == 0 || strcasecmp(title, name) == 0) {
-            (void)snprintf(uuid, TB_UUID, "%s", id);
+            found = one;
             n = strcmp(id, name) == 0 ? 1 : n + 1;
         }
         (void)snprintf(others + at, sizeof others - at, "%s%s", at ? ", " : "", title);
     }
+    *bank = s == TB_OK && n == 1 ? json_incref(found) : NULL;
     json_decref(list);
     if (s != TB_OK || n == 1)
         return s;

@@ -144,8 +144,9 @@ int tb_run_model_import(struct tb_cli *cli)
     int status = tb_cli_connect(cli, TB_CLI_SERVER);
     for (int i = 0; i < cli->args.n_operands && status == 0; i++) {
         json_t *model = NULL;
-        if (tb_cli_upload(cli, cli->args.operands[i], (size_t)TB_MODEL_MAX_MIB << 20, path, &model,
-                          &err) != TB_OK) {
+        const struct tb_cli_upload upload = {
+            .path = path, .file = cli->args.operands[i], .max = (size_t)TB_MODEL_MAX_MIB << 20};
+        if (tb_cli_upload(cli, &upload, &model, &err) != TB_OK) {
             as_option(&err);
             status = tb_cli_fail(cli, &err);
             break;

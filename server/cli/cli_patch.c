@@ -3,12 +3,13 @@
 
 #include "dsp/params.h"
 #include "server/cli/http_client.h"
+#include "server/formats/syx.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_IMPORT = 2 << 20 };
+enum { MAX_IMPORT = 2 << 20, MAX_OUTPUT = 4096 };
 
 static void print_list(const json_t *list)
 {
@@ -29,24 +30,27 @@ int tb_run_patch_ls(struct tb_cli *cli)
 {
     const struct tb_args *args = &cli->args;
     const char *bank = tb_args_text(args, "bank", NULL);
-    char text[512], uuid[TB_UUID] = "";
+    char text[512];
     tb_cli_words(args, text, sizeof text);
     struct tb_patch_query query = {.text = text,
                                    .category = tb_args_text(args, "category", NULL),
                                    .tag = tb_args_text(args, "tag", NULL),
-                                   .bank = bank ? uuid : NULL,
                                    .favourite = tb_args_has(args, "favourite"),
                                    .sort = tb_args_text(args, "sort", NULL),
                                    .descending = tb_args_has(args, "descending"),
                                    .limit = (uint32_t)tb_args_number(args, "limit", 100),
                                    .offset = (uint32_t)tb_args_number(args, "offset", 0)};
     struct tb_error err;
-    json_t *list = NULL;
+    json_t *list = NULL, *of = NULL;
     int status = tb_cli_connect(cli, TB_CLI_ANY);
     if (status)
         return status;
-    if ((bank && tb_cli_bank_find(cli, bank, uuid, &err) != TB_OK) ||
-        tb_cli_patch_list(cli, &query, &list, &err) != TB_OK)
+    enum tb_status s = bank ? tb_cli_bank_find(cli, bank, &of, &err) : TB_OK;
+    query.bank = of ? tb_cli_text(of, "uuid") : NULL;
+    if (s == TB_OK)
+        s = tb_cli_patch_list(cli, &query, &list, &err);
+    json_decref(of);
+    if (s != TB_OK)
         return tb_cli_fail(cli, &err);
     if (cli->json)
         return tb_cli_print(list);
@@ -178,40 +182,130 @@ static enum tb_status find_uuids(struct tb_cli *cli, json_t **uuids, struct tb_e
     return TB_OK;
 }
 
+/* NAME.syx, or NAME-2.syx for the second of several. */
+static enum tb_status name_part(const char *output, size_t i, size_t n, char path[MAX_OUTPUT],
+                                struct tb_error *err)
+{
+    const char *slash = strrchr(output, '/'), *dot = strrchr(slash ? slash : output, '.');
+    const int head = dot ? (int)(dot - output) : (int)strlen(output);
+    const int size =
+        n == 1 ? snprintf(path, MAX_OUTPUT, "%s", output)
+               : snprintf(path, MAX_OUTPUT, "%.*s-%zu%s", head, output, i + 1, dot ? dot : "");
+    return size < MAX_OUTPUT ? TB_OK
+                             : tb_fail(err, TB_EINVAL, "%.60s: the path is too long", output);
+}
+
+/* One voice that was named as a single dump, everything else as cartridges of 32. All are made
+ * before the first is written. */
+static enum tb_status write_voices(struct tb_cli *cli, const json_t *uuids, const char *output,
+                                   json_t *files, struct tb_error *err)
+{
+    const size_t voices = json_array_size(uuids), n = (voices + TB_SYX_BANK - 1) / TB_SYX_BANK;
+    const bool bulk = voices > 1 || cli->args.n_operands == 0;
+    char path[MAX_OUTPUT] = "-";
+    if (n > 1 && (!output || strcmp(output, "-") == 0))
+        return tb_fail(err, TB_EINVAL, "--output: needed for %zu voices, which take %zu files",
+                       voices, n);
+    struct tb_cli_bytes *parts = calloc(n, sizeof *parts);
+    enum tb_status s = TB_OK;
+    if (!parts)
+        return tb_fail(err, TB_ENOMEM, "no memory");
+    for (size_t i = 0; i < n && s == TB_OK; i++)
+        s = tb_cli_cartridge(cli, uuids, i * TB_SYX_BANK, bulk, &parts[i], err);
+    for (size_t i = 0; i < n && s == TB_OK; i++) {
+        s = output ? name_part(output, i, n, path, err) : TB_OK;
+        if (s == TB_OK)
+            s = tb_cli_write_file(output ? path : NULL, parts[i].data, parts[i].size, err);
+        if (s == TB_OK)
+            (void)json_array_append_new(
+                files, json_pack("{s:s,s:I}", "output", path, "bytes", (json_int_t)parts[i].size));
+    }
+    for (size_t i = 0; i < n; i++)
+        free(parts[i].data);
+    free(parts);
+    return s;
+}
+
+static enum tb_status export_syx(struct tb_cli *cli, const json_t *named, const json_t *bank,
+                                 json_t *files, struct tb_error *err)
+{
+    const char *output = tb_args_text(&cli->args, "output", NULL);
+    json_t *voices = NULL;
+    size_t n_networks = 0;
+    if (named)
+        return write_voices(cli, named, output, files, err);
+    enum tb_status s = tb_cli_voices(cli, bank, &voices, &n_networks, err);
+    if (s == TB_OK)
+        s = write_voices(cli, voices, output, files, err);
+    if (s == TB_OK && n_networks > 0)
+        fprintf(stderr, "left out: %zu patch%s that networks play\n", n_networks,
+                n_networks == 1 ? "" : "es");
+    json_decref(voices);
+    return s;
+}
+
+static enum tb_status export_json(struct tb_cli *cli, const json_t *named, const json_t *bank,
+                                  json_t *files, struct tb_error *err)
+{
+    const char *output = tb_args_text(&cli->args, "output", NULL);
+    struct tb_cli_bytes out = {0};
+    enum tb_status s =
+        tb_cli_export(cli, named, bank ? tb_cli_text(bank, "uuid") : NULL, &out, err);
+    if (s == TB_OK)
+        s = tb_cli_write_file(output, out.data, out.size, err);
+    if (s == TB_OK)
+        (void)json_array_append_new(files, json_pack("{s:s,s:I}", "output", output ? output : "-",
+                                                     "bytes", (json_int_t)out.size));
+    free(out.data);
+    return s;
+}
+
+/* What was written, where that was not standard output; several files are told in any case. */
+static int tell_files(struct tb_cli *cli, const json_t *files, const char *format)
+{
+    json_t *one = json_array_get(files, 0);
+    const bool several = json_array_size(files) > 1;
+    size_t i;
+    if (strcmp(tb_cli_text(one, "output"), "-") == 0 || (!cli->json && !several))
+        return 0;
+    if (cli->json && several)
+        return tb_cli_print(json_pack("{s:O,s:s}", "files", files, "format", format));
+    if (cli->json)
+        return tb_cli_print(json_pack("{s:O,s:O,s:s}", "output", json_object_get(one, "output"),
+                                      "bytes", json_object_get(one, "bytes"), "format", format));
+    json_array_foreach(files, i, one) puts(tb_cli_text(one, "output"));
+    return 0;
+}
+
 int tb_run_patch_export(struct tb_cli *cli)
 {
     const struct tb_args *args = &cli->args;
     const char *output = tb_args_text(args, "output", NULL);
-    const char *bank = tb_args_text(args, "bank", NULL);
+    const char *name = tb_args_text(args, "bank", NULL);
     const char *dot = output ? strrchr(output, '.') : NULL;
     const char *format =
         tb_args_text(args, "format", dot && strcmp(dot, ".syx") == 0 ? "syx" : "json");
     struct tb_error err;
-    json_t *uuids = NULL;
-    struct tb_cli_bytes out = {0};
-    char uuid[TB_UUID];
-    if (bank && args->n_operands > 0) {
+    json_t *named = NULL, *bank = NULL;
+    if (name && args->n_operands > 0) {
         (void)tb_fail(&err, TB_EINVAL, "--bank: not together with patches");
         return tb_cli_fail(cli, &err);
     }
     int status = tb_cli_connect(cli, TB_CLI_ANY);
     if (status)
         return status;
-    enum tb_status s = find_uuids(cli, &uuids, &err);
-    if (s == TB_OK && bank)
-        s = tb_cli_bank_find(cli, bank, uuid, &err);
+    json_t *files = json_array();
+    enum tb_status s = find_uuids(cli, &named, &err);
+    if (s == TB_OK && name)
+        s = tb_cli_bank_find(cli, name, &bank, &err);
     if (s == TB_OK)
-        s = tb_cli_export(cli, uuids, bank ? uuid : NULL, format, &out, &err);
-    if (s == TB_OK)
-        s = tb_cli_write_file(output, out.data, out.size, &err);
-    json_decref(uuids);
-    free(out.data);
-    if (s != TB_OK)
-        return tb_cli_fail(cli, &err);
-    if (cli->json && output && strcmp(output, "-") != 0)
-        return tb_cli_print(json_pack("{s:s,s:I,s:s}", "output", output, "bytes",
-                                      (json_int_t)out.size, "format", format));
-    return 0;
+        s = strcmp(format, "syx") == 0 ? export_syx(cli, named, bank, files, &err)
+                                       : export_json(cli, named, bank, files, &err);
+    status = s == TB_OK ? tell_files(cli, files, format) : tb_cli_fail(cli, &err);
+    json_decref(named);
+    json_decref(bank);
+    json_decref(files);
+    return status;
 }
 
 int tb_run_patch_load(struct tb_cli *cli)

@@ -31,12 +31,19 @@ int tb_run_training_ls(struct tb_cli *cli);
 int tb_run_training_show(struct tb_cli *cli);
 int tb_run_training_start(struct tb_cli *cli);
 int tb_run_training_stop(struct tb_cli *cli);
+int tb_run_training_resume(struct tb_cli *cli);
+int tb_run_training_clip(struct tb_cli *cli);
 int tb_run_training_rm(struct tb_cli *cli);
 int tb_run_training_keep(struct tb_cli *cli);
 
 int tb_run_dataset_ls(struct tb_cli *cli);
 int tb_run_dataset_show(struct tb_cli *cli);
+int tb_run_dataset_create(struct tb_cli *cli);
+int tb_run_dataset_add(struct tb_cli *cli);
 int tb_run_dataset_rm(struct tb_cli *cli);
+
+int tb_run_backup_export(struct tb_cli *cli);
+int tb_run_backup_restore(struct tb_cli *cli);
 
 /* Every command of the training module (cli_train.c). */
 int tb_run_training(struct tb_cli *cli);

@@ -109,7 +109,7 @@ static const struct tb_option model_import[] = {
     END,
 };
 
-static const struct tb_option model_export[] = {
+static const struct tb_option output[] = {
     FILE_("output", 'o', "where to; standard output without it"),
     END,
 };
@@ -231,11 +231,18 @@ static const struct tb_option fm_env[] = {
     END,
 };
 
+#define ABOUT_SET                                                                                  \
+    TEXT("instrument", "NAME", "of a new data set: flute, violin ..."),                            \
+        WORD("labels", "names|none|known", "names",                                                \
+             "what file names tell: notes that mend octaves, nothing, or the pitch itself"),       \
+        TEXT("licence", "SPDX", "of a new data set, and so of the model"),                         \
+        TEXT("credit", "TEXT", "whom to name, likewise")
+
+static const struct tb_option dataset_create[] = {ABOUT_SET, END};
+
 static const struct tb_option training_start[] = {
     TEXT("name", "NAME", "of the training, and of a new data set; recordings"),
-    TEXT("instrument", "WORD", "of a new data set: flute, violin ..."),
-    WORD("labels", "names|none|known", "names",
-         "what file names tell: notes that mend octaves, nothing, or the pitch itself"),
+    ABOUT_SET,
     WORD("family", "ddx7|hpn|wavetable", "ddx7", "FM, harmonics and noise, or wavetables"),
     WORD("preset", "reduced|full", "reduced", "the published size"),
     WORD("voice", "flute|violin|trumpet|piano", "the instrument's",
@@ -245,8 +252,18 @@ static const struct tb_option training_start[] = {
     NUMBER("seconds", "S", REAL, 0.25, 4, "1", "seconds of each clip"),
     NUMBER("rate", "R", REAL, 1e-6, 0.1, "0.003", "learning rate of AdamW"),
     NUMBER("seed", "N", WHOLE, 0, 2147483647, "1", "of everything random"),
-    TEXT("licence", "SPDX", "of a new data set, and so of the model"),
-    TEXT("credit", "TEXT", "whom to name, likewise"),
+    END,
+};
+
+static const struct tb_option training_resume[] = {
+    NUMBER("minutes", "M", REAL, 0.05, 10080, "what is left, else as long again",
+           "minutes of further training"),
+    END,
+};
+
+static const struct tb_option training_clip[] = {
+    FILE_("output", 'o', "the WAV file; standard output without it"),
+    WORD("of", "original|model", "model", "as it was recorded, or as the best so far plays it"),
     END,
 };
 
@@ -396,7 +413,10 @@ const struct tb_cli_entry tb_cli_entries[] = {
              "told. \"-\" is standard input."),
      tb_run_patch_import},
     {COMMAND("patch export", "[PATCH...]", 0, TB_MAX_OPERANDS, patch_export, client,
-             "Exports patches as one file.", "Without PATCH and --bank: all of them."),
+             "Exports patches as one file, or as DX7 cartridges.",
+             "Without PATCH and --bank: all of them. A .syx file holds 32 voices: more of them go "
+             "to NAME-1.syx, NAME-2.syx ..., which are told. A bank, or all, goes there without "
+             "the patches that networks play."),
      tb_run_patch_export},
     {COMMAND("patch load", "PATCH", 1, 1, none, server, "Lets the server play this patch.", NULL),
      tb_run_patch_load},
@@ -412,8 +432,7 @@ const struct tb_cli_entry tb_cli_entries[] = {
     {COMMAND("model import", "FILE...", 1, TB_MAX_OPERANDS, model_import, server,
              "Uploads models to the server.", NULL),
      tb_run_model_import},
-    {COMMAND("model export", "MODEL", 1, 1, model_export, client, "Gets the file of a model.",
-             NULL),
+    {COMMAND("model export", "MODEL", 1, 1, output, client, "Gets the file of a model.", NULL),
      tb_run_model_export},
     {COMMAND("model rm", "MODEL", 1, 1, model_rm, server, "Deletes a model.", NULL),
      tb_run_model_rm},
@@ -457,6 +476,14 @@ const struct tb_cli_entry tb_cli_entries[] = {
     {COMMAND("dataset show", "DATASET", 1, 1, none, server, "Shows one of them, with its files.",
              "DATASET is a uuid or a name. A training tells which recordings were of no use."),
      tb_run_dataset_show},
+    {COMMAND("dataset create", "NAME [RECORDING...]", 1, TB_MAX_OPERANDS, dataset_create, server,
+             "Makes a data set on the server, of recordings that are uploaded.",
+             "WAV, AIFF, FLAC, OGG, Opus or MP3; none of it is left where one is refused."),
+     tb_run_dataset_create},
+    {COMMAND("dataset add", "DATASET RECORDING...", 2, TB_MAX_OPERANDS, none, server,
+             "Uploads further recordings to a data set of the server.",
+             "Not while a training uses it; the next one prepares it again."),
+     tb_run_dataset_add},
     {COMMAND("dataset rm", "DATASET [RECORDING...]", 1, TB_MAX_OPERANDS, none, server,
              "Deletes a data set of the server, or recordings of it.",
              "Not while a training uses it. Trainings and models that came of it stay."),
@@ -514,12 +541,30 @@ const struct tb_cli_entry tb_cli_entries[] = {
     {COMMAND("training stop", "TRAINING", 1, 1, none, server,
              "Stops a training; what it learned stays.", NULL),
      tb_run_training_stop},
+    {COMMAND("training resume", "TRAINING", 1, 1, training_resume, server,
+             "Goes on with a training from where it was.", NULL),
+     tb_run_training_resume},
+    {COMMAND("training clip", "TRAINING INDEX", 2, 2, training_clip, server,
+             "Gets 4 s that were held out, or the same by the best so far.",
+             "INDEX is one of the clips that `training show --json` lists, from 0."),
+     tb_run_training_clip},
     {COMMAND("training keep", "TRAINING", 1, 1, training_keep, server,
              "Makes a model of the best so far, and a patch that plays it.", NULL),
      tb_run_training_keep},
     {COMMAND("training rm", "TRAINING", 1, 1, none, server,
              "Deletes a training, not the model that it was kept as.", NULL),
      tb_run_training_rm},
+    {COMMAND("backup export", "", 0, 0, output, client,
+             "Gets everything as one file: patches, banks, tokens, settings.",
+             "Not the files of uploaded models, recordings and trainings. The server keeps backups "
+             "of its own as backup-TIME.db in the state folder; each can be restored likewise."),
+     tb_run_backup_export},
+    {COMMAND("backup restore", "FILE", 1, 1, none, client,
+             "Puts a backup in the place of everything.",
+             "Tokens stay those of this device, and what was there before stays as a file in the "
+             "state folder. A server takes up to 64 MiB (about 60,000 patches); for more stop it "
+             "and run this again."),
+     tb_run_backup_restore},
     {COMMAND("url", "", 0, 0, url, server, "Prints the address of the panel with a fresh token.",
              NULL),
      tb_run_url},

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/cli/cli_run.h"
-#include "server/cli/http_client.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 /* Trainings of the server; `timbred train` trains in this process. */
-
-enum { MAX_RECORDING = 1 << 30 };
 
 static void print_line(const json_t *t)
 {
@@ -78,6 +76,54 @@ int tb_run_training_stop(struct tb_cli *cli)
     return call(cli, "POST", "/stop", NULL, NULL);
 }
 
+/* The training as it stands afterwards. */
+int tb_run_training_resume(struct tb_cli *cli)
+{
+    json_t *training = NULL, *body = json_object();
+    if (tb_args_has(&cli->args, "minutes"))
+        (void)json_object_set_new(body, "minutes",
+                                  json_real(tb_args_number(&cli->args, "minutes", 0)));
+    int status = call(cli, "POST", "/resume", body, &training);
+    if (status)
+        return status;
+    if (cli->json)
+        return tb_cli_print(training);
+    print_line(training);
+    json_decref(training);
+    return 0;
+}
+
+int tb_run_training_clip(struct tb_cli *cli)
+{
+    const char *output = tb_args_text(&cli->args, "output", NULL);
+    struct tb_cli_bytes wav = {0};
+    struct tb_error err;
+    char uuid[64] = "", path[160], *end;
+    const long index = strtol(cli->args.operands[1], &end, 10);
+    if (*end || end == cli->args.operands[1] || index < 0 || index > 9999) {
+        (void)tb_fail(&err, TB_EINVAL, "index: \"%.20s\" is not the number of a clip, 0 to 9999",
+                      cli->args.operands[1]);
+        return tb_cli_fail(cli, &err);
+    }
+    int status = tb_cli_connect(cli, TB_CLI_SERVER);
+    if (status)
+        return status;
+    enum tb_status s = tb_cli_find(cli, "/trainings", cli->args.operands[0], uuid, &err);
+    (void)snprintf(path, sizeof path, "/api/v1/trainings/%.36s/clips/%ld?of=%s", uuid, index,
+                   tb_args_text(&cli->args, "of", "model"));
+    if (s == TB_OK)
+        s = tb_cli_download(cli, path, &wav, &err);
+    if (s == TB_OK)
+        s = tb_cli_write_file(output, wav.data, wav.size, &err);
+    free(wav.data);
+    if (s != TB_OK)
+        return tb_cli_fail(cli, &err);
+    if (cli->json && output && strcmp(output, "-") != 0)
+        return tb_cli_print(
+            json_pack("{s:s,s:I}", "output", output, "bytes", (json_int_t)wav.size));
+    return 0;
+}
+
 int tb_run_training_rm(struct tb_cli *cli)
 {
     return call(cli, "DELETE", "", NULL, NULL);
@@ -102,41 +148,6 @@ int tb_run_training_keep(struct tb_cli *cli)
 }
 
 /* ---- start */
-
-static enum tb_status upload(struct tb_cli *cli, const char *set, const char *file,
-                             struct tb_error *err)
-{
-    char name[800], path[900]; /* 255 bytes, each as %XX */
-    const char *slash = strrchr(file, '/');
-    if (!tb_client_escape(slash ? slash + 1 : file, name, sizeof name))
-        return tb_fail(err, TB_EINVAL, "%.60s: the name is too long", file);
-    (void)snprintf(path, sizeof path, "/api/v1/datasets/%.36s/recordings?filename=%s", set, name);
-    return tb_cli_upload(cli, file, MAX_RECORDING, path, NULL, err);
-}
-
-/* A new data set of the files that are the operands. */
-static enum tb_status collect(struct tb_cli *cli, char uuid[64], struct tb_error *err)
-{
-    const struct tb_args *a = &cli->args;
-    json_t *set = NULL;
-    json_t *about = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s}", "name", tb_args_text(a, "name", "recordings"), "instrument",
-        tb_args_text(a, "instrument", ""), "labels", tb_args_text(a, "labels", "names"), "licence",
-        tb_args_text(a, "licence", ""), "credit", tb_args_text(a, "credit", ""));
-    enum tb_status s = tb_cli_call(cli, "POST", "/datasets", about, &set, err);
-    (void)snprintf(uuid, 64, "%s", tb_cli_text(set, "uuid"));
-    json_decref(set);
-    for (int i = 0; i < a->n_operands && s == TB_OK; i++)
-        s = upload(cli, uuid, a->operands[i], err);
-    if (s != TB_OK && uuid[0]) { /* nothing half is left for another try to stumble over */
-        struct tb_error ignored;
-        char path[128];
-        (void)snprintf(path, sizeof path, "/datasets/%.36s", uuid);
-        (void)tb_cli_call(cli, "DELETE", path, NULL, NULL, &ignored);
-        uuid[0] = '\0';
-    }
-    return s;
-}
 
 static json_t *wishes(const struct tb_args *a, const char *dataset)
 {
@@ -169,8 +180,9 @@ int tb_run_training_start(struct tb_cli *cli)
     if (status)
         return status;
     const bool files = a->n_operands > 1 || stat(a->operands[0], &st) == 0;
-    enum tb_status s = files ? collect(cli, uuid, &err)
-                             : tb_cli_find(cli, "/datasets", a->operands[0], uuid, &err);
+    enum tb_status s =
+        files ? tb_cli_set_create(cli, tb_args_text(a, "name", "recordings"), 0, uuid, &err)
+              : tb_cli_find(cli, "/datasets", a->operands[0], uuid, &err);
     if (s == TB_OK)
         s = tb_cli_call(cli, "POST", "/trainings", wishes(a, uuid), &training, &err);
     if (s != TB_OK && files && uuid[0])

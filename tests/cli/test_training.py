@@ -49,6 +49,8 @@ class TestTraining(test_models.Models):
         self.call("training", "stop", "pipe")
         self.until(lambda: self.state("pipe") == "stopped")
         self.call("training", "stop", "pipe", status=BUSY)
+        self.check_clips("pipe")
+        self.check_resume("pipe")
         kept = self.json("training", "keep", "pipe", "--name", "My pipe", "--licence", "CC0-1.0")
         self.assertEqual((kept["name"], kept["licence"]), ("My pipe", "CC0-1.0"))
         self.assertIn("My pipe", self.call("model", "ls"))
@@ -56,6 +58,50 @@ class TestTraining(test_models.Models):
         self.call("training", "rm", "pipe")
         self.assertEqual(self.call("training", "ls"), "")
         self.assertIn("My pipe", self.call("model", "ls"))
+
+    def check_clips(self, name):
+        for of in ("original", "model"):
+            self.call("training", "clip", name, "0", "--of", of, "-o", f"{of}.wav")
+            with wave.open(self.path(f"{of}.wav"), "rb") as clip:
+                self.assertEqual((clip.getframerate(), clip.getnchannels()), (16000, 1))
+        self.call("training", "clip", name, "999", "-o", "none.wav", status=MISSING)
+        for index in ("-1", "x", "10000", ""):
+            self.call("training", "clip", "--", name, index, status=test_cli.USAGE, where=False)
+            self.assertIn("is not the number of a clip, 0 to 9999", self.error)
+
+    def check_resume(self, name):
+        again = self.json("training", "resume", name, "--minutes", "30")
+        self.assertEqual(again["state"], "running")
+        self.call("training", "resume", name, status=BUSY)
+        self.call("training", "stop", name)
+        self.until(lambda: self.state(name) == "stopped")
+
+    def test_create_and_add(self):
+        self.start()
+        for name in ("a 1#.wav", "b.wav", "c.wav"):
+            self.record(name, 330, seconds=1)
+        with open(self.path("notes.txt"), "w", encoding="utf-8") as f:
+            f.write("no sound")
+        made = self.json("dataset", "create", "Reeds", "a 1#.wav", "--instrument", "oboe",
+                         "--labels", "known", "--licence", "CC0-1.0", "--credit", "Me")
+        self.assertEqual([made[k] for k in ("name", "instrument", "labels", "licence", "credit")],
+                         ["Reeds", "oboe", "known", "CC0-1.0", "Me"])
+        self.assertRegex(self.call("dataset", "add", "reeds", "b.wav"), r"Reeds .* 2 recordings")
+        self.call("dataset", "add", "reeds", "c.wav", "b.wav", status=BUSY)
+        self.assertIn("b.wav", self.error)
+        self.call("dataset", "add", "reeds", "notes.txt", status=test_cli.USAGE)
+        self.assertIn("notes.txt", self.error)
+        self.call("dataset", "add", "reeds", "nowhere.wav", status=MISSING)
+        names = [r["name"] for r in self.json("dataset", "show", made["uuid"])["recordings"]]
+        self.assertEqual(names, ["a 1#.wav", "b.wav", "c.wav"], "those before the fault stay")
+        self.call("dataset", "add", "nothing", "b.wav", status=MISSING)
+        self.call("dataset", "add", "reeds", status=test_cli.USAGE)
+        self.call("dataset", "create", "Empty")
+        self.call("dataset", "create", "Half", "b.wav", "notes.txt", status=test_cli.USAGE)
+        self.call("dataset", "create", "", status=test_cli.USAGE)
+        self.assertIn("name: ", self.error)
+        self.assertEqual([s["name"] for s in self.json("dataset", "ls")["items"]],
+                         ["Reeds", "Empty"])
 
     def test_datasets(self):
         self.start()
@@ -104,7 +150,7 @@ class TestTraining(test_models.Models):
 
     def test_what_is_not_there(self):
         self.start()
-        for command in ("show", "stop", "keep", "start", "rm"):
+        for command in ("show", "stop", "keep", "start", "rm", "resume"):
             self.call("training", command, "nothing", status=MISSING)
         for command in ("show", "rm"):
             self.call("dataset", command, "nothing", status=MISSING)
