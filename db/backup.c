@@ -68,6 +68,40 @@ static void remove_database(const char *path)
     }
 }
 
+static bool begins(const char *text, const char *head)
+{
+    return strncmp(text, head, strlen(head)) == 0;
+}
+
+/* backup-TIME.db.part, timbred.*.part, timbred.db.restoring, and what SQLite puts beside each. */
+static bool is_unfinished(const char *name)
+{
+    static const char part[] = ".part", restoring[] = "timbred.db.restoring";
+    const size_t stamp = sizeof backup_head - 1 + STAMP;
+    const char *tail = NULL;
+    if (begins(name, restoring))
+        tail = name + sizeof restoring - 1;
+    else if (begins(name, "timbred.") && strstr(name, part))
+        tail = strstr(name, part) + sizeof part - 1;
+    else if (begins(name, backup_head) && strlen(name) > stamp && begins(name + stamp, ".db.part"))
+        tail = name + stamp + strlen(".db.part");
+    return tail && (!*tail || !strcmp(tail, part) || !strcmp(tail, "-wal") ||
+                    !strcmp(tail, "-shm") || !strcmp(tail, "-journal"));
+}
+
+void tb_db_sweep(const char *directory)
+{
+    char path[PATH_BYTES];
+    DIR *dir = opendir(directory);
+    if (!dir)
+        return;
+    for (struct dirent *e; (e = readdir(dir));)
+        if (is_unfinished(e->d_name) &&
+            snprintf(path, sizeof path, "%s/%s", directory, e->d_name) < (int)sizeof path)
+            (void)unlink(path);
+    (void)closedir(dir);
+}
+
 static void copy_free(struct tb_copy *copy)
 {
     (void)sqlite3_backup_finish(copy->backup);

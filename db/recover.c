@@ -279,6 +279,8 @@ enum tb_status tb_db_recover(struct tb_store *store, struct tb_store_report *rep
     mode_t mask = umask(0077);
     enum tb_status status = lock_directory(store, err);
     if (!status)
+        tb_db_sweep(store->directory);
+    if (!status)
         status = find_database(store, report, err);
     if (!status) {
         int64_t before = tb_db_integer(store->db, "PRAGMA user_version", err);

@@ -115,6 +115,9 @@ enum tb_status tb_db_copy_file(const char *from, const char *to, struct tb_error
 /* backup.c. Names of the automatic backups, newest first; returns how many (at most max). */
 enum { TB_BACKUP_NAME = 48, TB_MAX_BACKUPS = 64 };
 size_t tb_db_backups(const char *directory, char names[][TB_BACKUP_NAME], size_t max);
+/* Removes what a copy left that was cut off: files called timbred.*.part (those of callers of
+ * tb_store_backup, too), backup-TIME.db.part and timbred.db.restoring. */
+void tb_db_sweep(const char *directory);
 /* Sets when the next automatic backup is due, from the age of the newest and of the database. */
 void tb_db_backup_schedule(struct tb_store *store);
 void tb_db_backup_abort(struct tb_store *store);

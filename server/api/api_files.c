@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,10 +222,13 @@ void tb_api_exports(struct tb_request *request)
     tb_bank_clear(&bank);
 }
 
-/* A name of our own in the state folder: no route names a path. */
+/* A name of our own in the state folder, and of this request alone: no route names a path. The
+ * store removes such files where a crash has left one. */
 static void scratch_path(struct tb_web *web, char *path, size_t size, const char *what)
 {
-    (void)snprintf(path, size, "%s/%s-%d.tmp", web->config.state_dir, what, (int)getpid());
+    static _Atomic unsigned counter;
+    (void)snprintf(path, size, "%s/timbred.%s-%d-%u.part", web->config.state_dir, what,
+                   (int)getpid(), atomic_fetch_add(&counter, 1));
 }
 
 void tb_api_backup_get(struct tb_request *request)
@@ -232,7 +236,6 @@ void tb_api_backup_get(struct tb_request *request)
     char path[320];
     struct tb_error err;
     scratch_path(request->web, path, sizeof path, "download");
-    (void)unlink(path);
     struct tb_store *store =
         tb_store_open(request->web->config.state_dir, TB_STORE_READ, NULL, &err);
     enum tb_status status = store ? tb_store_backup(store, path, &err) : err.status;

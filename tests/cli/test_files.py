@@ -146,6 +146,21 @@ class Files(test_models.Models):
         self.call("backup", "export", "-o", "beside.db", "--offline")
         self.assertEqual(self.listed(), 3)
 
+    def test_backups_at_once(self):
+        """Each has a file of its own, and nothing of it is left."""
+        self.start()
+        where = ["--state", self.path("state"), "--config", self.config]
+        for _ in range(3):
+            running = [subprocess.Popen(
+                [test_cli.TIMBRED, "backup", "export", "-o", f"{i}.db", *where],
+                stderr=subprocess.PIPE, text=True, cwd=self.folder,
+                env=test_cli.environment(self.folder)) for i in range(6)]
+            for i, one in enumerate(running):
+                said = one.communicate(timeout=60)[1]
+                self.assertEqual(one.returncode, test_cli.OK, said)
+                self.assertEqual(self.read("0.db"), self.read(f"{i}.db"))
+        self.assertEqual([n for n in os.listdir(self.path("state")) if ".part" in n], [])
+
     def test_backup_of_nothing(self):
         self.call("backup", "export", "-o", "a.db", status=MISSING)
         self.assertFalse(os.path.exists(self.path("a.db")))

@@ -21,7 +21,7 @@ enum { NEWEST_SCHEMA = 3 };
 static const char *path_of(const struct fixture *f, const char *name)
 {
     static char path[128];
-    snprintf(path, sizeof path, "%s/%.48s", f->directory, name);
+    snprintf(path, sizeof path, "%s/%.63s", f->directory, name);
     return path;
 }
 
@@ -509,6 +509,35 @@ static void three_replaced_states_are_kept(void **state)
                          0);
 }
 
+/* A power cut during a copy leaves a part of it, each time another. */
+static void what_was_cut_off_is_removed(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const gone[] = {"backup-20010101-000000-000.db.part",
+                                       "backup-20010101-000000-001.db.part-journal",
+                                       "timbred.db.part",
+                                       "timbred.db.restoring",
+                                       "timbred.db.restoring-wal",
+                                       "timbred.db.before-restore-20010101-000000-000.part",
+                                       "timbred.download-12-3.part",
+                                       "timbred.download-12-3.part.part",
+                                       "timbred.upload-12-3.part"};
+    static const char *const kept[] = {
+        "film.part",    "backup-of-mine.part", "timbred.partner",       "notimbred.x.part",
+        "timbred.conf", "backup-me.db.part",   "timbred.db.restoringly"};
+    tb_store_close(f->store);
+    for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
+        (void)close(open(path_of(f, gone[i]), O_WRONLY | O_CREAT, 0600));
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        (void)close(open(path_of(f, kept[i]), O_WRONLY | O_CREAT, 0600));
+    f->store = tb_store_open(f->directory, TB_STORE_WRITE, NULL, &f->err);
+    assert_non_null(f->store);
+    for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
+        assert_int_not_equal(access(path_of(f, gone[i]), F_OK), 0);
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        assert_int_equal(access(path_of(f, kept[i]), F_OK), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -529,6 +558,7 @@ int main(void)
         T(modes_are_private),
         T(a_backup_a_day_is_kept),
         T(three_replaced_states_are_kept),
+        T(what_was_cut_off_is_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
