@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "server/formats/patch_json.h"
 #include "server/web/auth.h"
 #include "server/web/json_in.h"
 #include "server/web/route.h"
@@ -30,14 +31,16 @@ void tb_api_tokens_list(struct tb_request *request)
 void tb_api_token_create(struct tb_request *request)
 {
     static const char *const members[] = {"role", "label", NULL};
-    char role[8] = "", label[TB_NAME] = "", text[TB_TOKEN_TEXT];
+    char role[8] = "", given[TB_NAME] = "", label[TB_NAME], text[TB_TOKEN_TEXT];
     int64_t id = 0;
     struct tb_error err;
     enum tb_status status = tb_json_only(request->json, members, &err);
     if (status == TB_OK)
         status = tb_json_text(request->json, "role", role, sizeof role, &err);
     if (status == TB_OK)
-        status = tb_json_text(request->json, "label", label, sizeof label, &err);
+        status = tb_json_text(request->json, "label", given, sizeof given, &err);
+    if (status == TB_OK)
+        status = tb_text_field("label", given, label, sizeof label, false, &err);
     if (status == TB_OK && tb_role_find(role) == TB_ROLE_OPEN)
         status = tb_fail(&err, TB_EINVAL, "role: not one of read, play, admin");
     if (status == TB_OK)

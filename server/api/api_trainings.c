@@ -43,15 +43,27 @@ static bool is_one_of(const char *text, const char *const *names)
     return false;
 }
 
+/* "ddx7, hpn, wavetable" */
+static void list_names(const char *const *names, char *text, size_t size)
+{
+    size_t n = 0;
+    text[0] = '\0';
+    for (; *names; names++)
+        if (**names && n < size)
+            n += (size_t)snprintf(text + n, size - n, "%s%s", n ? ", " : "", *names);
+}
+
 /* A word of the body, or the first of names. */
 static enum tb_status read_word(const json_t *body, const char *key, const char *const *names,
                                 json_t *about, struct tb_error *err)
 {
-    char text[33] = "";
+    char text[33] = "", all[64];
     (void)snprintf(text, sizeof text, "%s", names[0]);
     enum tb_status status = tb_json_text(body, key, text, sizeof text, err);
-    if (status == TB_OK && !is_one_of(text, names))
-        status = tb_fail(err, TB_EINVAL, "%s: %s is none of those there are", key, text);
+    if (status == TB_OK && !is_one_of(text, names)) {
+        list_names(names, all, sizeof all);
+        status = tb_fail(err, TB_EINVAL, "%s: %s is none of %s", key, text, all);
+    }
     (void)json_object_set_new(about, key, json_string(text));
     return status;
 }

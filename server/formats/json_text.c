@@ -49,6 +49,14 @@ enum tb_status tb_json_scan(const char *text, size_t size, size_t max_string, st
     return TB_OK;
 }
 
+const char *tb_json_reason(const json_error_t *fault)
+{
+    const enum json_error_code code = json_error_code(fault);
+    if (code == json_error_null_character || code == json_error_null_byte_in_key)
+        return "\\u0000 is not allowed";
+    return fault->text;
+}
+
 json_t *tb_json_parse(const char *text, size_t size, struct tb_error *err)
 {
     json_error_t fault;
@@ -61,7 +69,7 @@ json_t *tb_json_parse(const char *text, size_t size, struct tb_error *err)
         (void)tb_fail(err, TB_ENOMEM, "no memory for the JSON text");
     else
         (void)tb_fail(err, TB_EINVAL, "JSON, line %d column %d: %.100s", fault.line, fault.column,
-                      fault.text);
+                      tb_json_reason(&fault));
     return NULL;
 }
 

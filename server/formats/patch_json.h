@@ -28,6 +28,9 @@ void tb_warn(struct tb_warnings *warnings, const char *format, ...)
  * of at most max_string bytes as written, but \" and its like count as one. */
 enum tb_status tb_json_scan(const char *text, size_t size, size_t max_string, struct tb_error *err);
 
+/* What is wrong, without the names of the library's flags. Lives as long as fault. */
+const char *tb_json_reason(const json_error_t *fault);
+
 /* JSON text from outside: depth and length of strings are bounded before jansson sees it (its own
  * limit of 2,048 levels needs 256 KiB of stack), duplicate keys, NaN, malformed UTF-8 and text
  * behind the end are refused. NULL: err says where. To be freed with json_decref. */

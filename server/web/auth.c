@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "server/web/auth.h"
 
+#include "server/formats/patch_json.h"
+
 #include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -181,8 +183,10 @@ enum tb_status tb_token_make(struct tb_store *store, enum tb_role role, const ch
     struct tb_token token = {0};
     (void)crypto_hash_sha256(token.hash, (const unsigned char *)out, strlen(out));
     (void)strncpy(token.role, role_names[role], sizeof token.role - 1);
-    (void)strncpy(token.label, label, sizeof token.label - 1);
-    enum tb_status status = tb_token_add(store, &token, err);
+    enum tb_status status =
+        tb_text_field("label", label, token.label, sizeof token.label, false, err);
+    if (status == TB_OK)
+        status = tb_token_add(store, &token, err);
     if (id)
         *id = token.id;
     return status;

@@ -17,7 +17,7 @@ json_t *tb_json_read(const char *text, size_t size, size_t max_string, struct tb
     json_error_t fault;
     json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &fault);
     if (!json) {
-        (void)tb_fail(err, TB_EINVAL, "JSON: line %d: %.120s", fault.line, fault.text);
+        (void)tb_fail(err, TB_EINVAL, "JSON: line %d: %.120s", fault.line, tb_json_reason(&fault));
         return NULL;
     }
     if (!json_is_object(json)) {

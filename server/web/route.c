@@ -192,7 +192,7 @@ bool tb_route_query(struct tb_request *request, char *query)
             return false;
         }
         if (!decode(pair) || (value && !decode(value))) {
-            tb_answer_problem(request, 400, "query: bad escape");
+            tb_answer_problem(request, 400, "query: a bad escape or a control character");
             return false;
         }
         const struct tb_query_info *q = find_query(request->route->name, pair);

@@ -100,6 +100,8 @@ const ROWS = [
     ['no If-Match', 'PUT', () => path, { name: 'x' }, 428],
     ['stale If-Match', 'PUT', () => path, { name: 'x' }, 412, undefined, { 'If-Match': '"9"' }],
     ['bad If-Match', 'PUT', () => path, { name: 'x' }, 412, undefined, { 'If-Match': 'W/"1"' }],
+    ['stale delete', 'DELETE', () => path, undefined, 412, undefined, { 'If-Match': '"9"' }],
+    ['delete without', 'DELETE', () => path, undefined, 428],
     ['If-Match *', 'DELETE', () => path, undefined, 412, undefined, { 'If-Match': '*' }],
     // 0 would mean 'do not compare'; 2^32 + 1 is 1 again in 32 bits.
     ...['"0"', '"00"', '"4294967297"', '"0000000001"', '"1', '1', '""'].flatMap((tag) => [
@@ -124,6 +126,7 @@ const ROWS = [
     ['NUL in a query', 'GET', '/patches?q=%00', undefined, 400, 'query'],
     ['query not UTF-8', 'GET', '/patches?q=%ff', undefined, 400, 'q'],
     ['escape in the path', 'GET', '/patches/%00', undefined, 400, 'path'],
+    ['a label of two lines', 'POST', '/tokens', { role: 'read', label: 'a\nb' }, 400, 'label'],
     ['key 128', 'POST', '/notes', { key: 128, velocity: 1 }, 400, 'key'],
     ['key -1', 'POST', '/notes', { key: -1, velocity: 1 }, 400, 'key'],
     ['velocity 0', 'POST', '/notes', { key: 60, velocity: 0 }, 400, 'velocity'],

@@ -466,6 +466,10 @@ class TestStore(Folder):
         self.call("token", "rm", str(items[0]["id"]))
         self.assertEqual(self.json("token", "ls")["items"], [])
         self.call("token", "rm", str(items[0]["id"]), status=MISSING)
+        for label in ("a\nb", "x" * 65):
+            self.call("token", "add", "--label", label, status=USAGE)
+            self.assertIn("label: ", self.error)
+        self.assertEqual(self.json("token", "ls")["items"], [])
 
 
 class TestDaemon(Folder):

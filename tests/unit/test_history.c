@@ -58,6 +58,28 @@ static void moves_join_unless_something_was_loaded_between(void **state)
     assert_non_null(tb_history_next(&history, false));
 }
 
+static size_t steps_after(uint32_t client, const uint16_t *ids, size_t n_ids, int64_t now_ms)
+{
+    struct tb_change changes[2] = {{1, 0.0f, 1.0f}};
+    tb_history_clear(&history);
+    assert_true(tb_history_add(&history, changes, 1, 7, 0));
+    for (size_t i = 0; i < n_ids; i++)
+        changes[i] = (struct tb_change){ids[i], 1.0f, 2.0f};
+    assert_true(tb_history_add(&history, changes, n_ids, client, now_ms));
+    return history.n;
+}
+
+static void only_one_hand_on_one_control_joins(void **state)
+{
+    (void)state;
+    static const uint16_t same[] = {1}, other[] = {2}, both[] = {1, 2};
+    assert_int_equal(steps_after(7, same, 1, TB_HISTORY_JOIN_MS - 1), 1);
+    assert_int_equal(steps_after(7, same, 1, TB_HISTORY_JOIN_MS), 2);
+    assert_int_equal(steps_after(8, same, 1, 1), 2); /* somebody else's hand */
+    assert_int_equal(steps_after(7, other, 1, 1), 2);
+    assert_int_equal(steps_after(7, both, 2, 1), 2);
+}
+
 static void loads_without_edits_are_one_step_or_none(void **state)
 {
     (void)state;
@@ -105,6 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(moves_join_unless_something_was_loaded_between, start,
                                         start),
+        cmocka_unit_test_setup_teardown(only_one_hand_on_one_control_joins, start, start),
         cmocka_unit_test_setup_teardown(loads_without_edits_are_one_step_or_none, start, start),
         cmocka_unit_test_setup_teardown(it_keeps_the_newest_and_tells_them_apart, start, start),
     };
