@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "models/nn/kernels_priv.h"
 
-/* Compiled once per processor variant. A tile is some voices times some vectors of one panel, held
- * in registers while the inputs go by: one voice takes a whole panel, a batch takes slices. */
+/* Compiled once per processor variant. A tile is some voices times some vectors of outputs, held in
+ * registers while the inputs go by: one voice takes two panels at once, a batch takes slices. */
 
-enum { PANEL_VECTORS = TB_NN_PANEL / TB_VLANES, HALF_VECTORS = TB_NN_HALF / TB_VLANES };
 #if TB_VLANES == 16
 enum { GROUP = 8, HAS_F16 = 1 };
 #elif TB_VLANES == 8
@@ -14,14 +13,20 @@ enum { GROUP = 4, HAS_F16 = 1 };
 #else
 enum { GROUP = 4, HAS_F16 = 0 };
 #endif
-/* Enough chains to hide the latency of a multiply-add at batch 1. */
-enum { CHAINS = 8, MAX_TILE = 16, PREFETCH_BYTES = 2048 };
+enum {
+    PANEL_VECTORS = TB_NN_PANEL / TB_VLANES,
+    HALF_VECTORS = TB_NN_HALF / TB_VLANES,
+    CHAINS = 8, /* enough sums to hide the latency of a multiply-add at batch 1 */
+    MAX_TILE = 16,
+    PREFETCH_BYTES = 2048
+};
 
 struct panel {
     const float *bias;
     const float *scale;        /* int8 */
     const int32_t *correction; /* int8 */
     const unsigned char *values;
+    size_t bytes;   /* to the next panel */
     unsigned row;   /* outputs of this panel, 32 or 16 */
     unsigned slice; /* first output of the tile within the panel */
     unsigned out;   /* first output of the panel */
@@ -31,7 +36,9 @@ TB_INLINE struct panel panel_at(const struct tb_nn_job *job, unsigned number)
 {
     const struct tb_nn_op *op = job->op;
     const unsigned char *at = job->model->arena + op->weights + number * op->panel_bytes;
-    struct panel p = {.bias = (const float *)(const void *)at, .out = number * TB_NN_PANEL};
+    struct panel p = {.bias = (const float *)(const void *)at,
+                      .bytes = op->panel_bytes,
+                      .out = number * TB_NN_PANEL};
     p.row = op->n_out - p.out >= TB_NN_PANEL ? TB_NN_PANEL : TB_NN_HALF;
     at += TB_NN_PANEL * sizeof(float);
     if (op->storage == TB_NN_I8) {
@@ -43,12 +50,26 @@ TB_INLINE struct panel panel_at(const struct tb_nn_job *job, unsigned number)
     return p;
 }
 
-/* TB_VLANES weights from the i-th value of a panel. */
-TB_INLINE tb_vf weights_at(const unsigned char *values, size_t i, enum tb_nn_dtype storage)
+/* Bytes from a tile's first output in a panel to its s-th vector, `lane` bytes an output. A tile of
+ * more vectors than a panel has goes on in the next panel. */
+TB_INLINE size_t vector_at(const struct panel *p, unsigned s, size_t lane)
+{
+    return s / PANEL_VECTORS * p->bytes + s % PANEL_VECTORS * TB_VLANES * lane;
+}
+
+/* The same for a value of the panel's head. */
+TB_INLINE tb_vf head_at(const struct panel *p, const void *head, unsigned s)
+{
+    const unsigned char *at = (const unsigned char *)head + p->slice * sizeof(float);
+    return tb_vload((const float *)(const void *)(at + vector_at(p, s, sizeof(float))));
+}
+
+/* TB_VLANES weights. */
+TB_INLINE tb_vf weights_at(const unsigned char *w, enum tb_nn_dtype storage)
 {
     if (storage == TB_NN_F32)
-        return tb_vload((const float *)(const void *)values + i);
-    const uint16_t *half = (const uint16_t *)(const void *)values + i;
+        return tb_vload((const float *)(const void *)w);
+    const uint16_t *half = (const uint16_t *)(const void *)w;
 #if TB_VLANES == 16
     const __m256i raw = _mm256_loadu_si256((const __m256i *)(const void *)half);
     if (storage == TB_NN_F16)
@@ -76,13 +97,24 @@ TB_INLINE tb_vf weights_at(const unsigned char *values, size_t i, enum tb_nn_dty
  * in registers: `chains` sums an output hide the latency of a multiply-add, `steps` inputs a round
  * (a multiple of chains) pay for the addresses. */
 struct tile {
-    unsigned first, n, vectors, chains, steps;
+    unsigned first, n, row, vectors, chains, steps;
+    enum tb_nn_dtype storage;
 };
+
+/* A batch has time to fetch weights ahead, of an input of a tile here; one voice waits for nothing
+ * else, and asks for the next ones soon enough. */
+TB_INLINE void prefetch(const unsigned char *w, struct tile t, size_t lane)
+{
+    if (t.n == 1)
+        return;
+    for (size_t at = 0; at < t.vectors * TB_VLANES * lane; at += TB_NN_ALIGN)
+        __builtin_prefetch(w + at + PREFETCH_BYTES);
+}
 
 /* Where a tile's results go. */
 struct tail {
     float *dst;
-    const float *add, *bias;
+    const float *add;
     size_t stride;
     bool relu, adds;
 };
@@ -94,14 +126,12 @@ TB_INLINE struct tail tail_of(const struct tb_nn_job *job, const struct panel *p
     return (struct tail){.dst = scratch + op->dst,
                          .add = scratch + (op->add == TB_NN_NONE ? op->dst : op->add),
                          .adds = op->add != TB_NN_NONE,
-                         .bias = p->bias + p->slice,
                          .stride = job->stride,
                          .relu = op->relu};
 }
 
 TB_INLINE void finish(const struct tail *tail, unsigned voice, unsigned at, tb_vf y)
 {
-    y += tb_vload(tail->bias + at);
     if (tail->relu)
         y = tb_vmax(y, (tb_vf){0});
     if (tail->adds)
@@ -109,47 +139,52 @@ TB_INLINE void finish(const struct tail *tail, unsigned voice, unsigned at, tb_v
     tb_vstore(tail->dst + voice * tail->stride + at, y);
 }
 
-TB_INLINE void tile_float(const struct tb_nn_job *job, const struct panel *p, struct tile t,
-                          enum tb_nn_dtype storage)
+/* Adds the products of the i-th inputs x[voice]. */
+TB_INLINE void input_float(tb_vf *acc, const unsigned char *w, const struct panel *p, struct tile t,
+                           const float *const *x, size_t i)
 {
-    const unsigned n_in = job->op->n_in;
-    const size_t stride = job->stride;
-    const float *x = job->scratch + t.first * stride + job->op->src;
-    const size_t bytes = storage == TB_NN_F32 ? sizeof(float) : sizeof(uint16_t);
-    const unsigned char *w = p->values + p->slice * bytes;
-    const size_t row = p->row * bytes;
-    tb_vf acc[MAX_TILE] = {{0}};
-    unsigned i = 0;
-    for (; i + t.steps <= n_in; i += t.steps, w += t.steps * row, x += t.steps) {
-        __builtin_prefetch(w + PREFETCH_BYTES);
+    const size_t lane = t.storage == TB_NN_F32 ? sizeof(float) : sizeof(uint16_t);
+    TB_UNROLL
+    for (unsigned s = 0; s < t.vectors; s++) {
+        const tb_vf weight = weights_at(w + vector_at(p, s, lane), t.storage);
         TB_UNROLL
-        for (unsigned c = 0; c < t.steps; c++) {
+        for (unsigned v = 0; v < t.n; v++)
+            acc[s * t.n + v] += weight * x[v][i];
+    }
+}
+
+TB_INLINE void tile_float(const struct tb_nn_job *job, const struct panel *p, struct tile t)
+{
+    const unsigned sums = t.vectors * t.n;
+    const size_t n = job->op->n_row;
+    const size_t lane = t.storage == TB_NN_F32 ? sizeof(float) : sizeof(uint16_t);
+    const unsigned char *w = p->values + p->slice * lane;
+    const size_t row = t.row * lane;
+    const float *x[MAX_TILE];
+    tb_vf acc[MAX_TILE] = {{0}};
+    for (unsigned k = 0; k < job->op->taps; k++) {
+        size_t i = 0;
+        TB_UNROLL
+        for (unsigned v = 0; v < t.n; v++)
+            x[v] = tb_nn_row(job, t.first + v, k);
+        for (; i + t.steps <= n; i += t.steps, w += t.steps * row) {
             TB_UNROLL
-            for (unsigned s = 0; s < t.vectors; s++) {
-                const tb_vf weight = weights_at(w + c * row, s * TB_VLANES, storage);
-                TB_UNROLL
-                for (unsigned v = 0; v < t.n; v++)
-                    acc[(c % t.chains * t.vectors + s) * t.n + v] += weight * x[v * stride + c];
+            for (unsigned c = 0; c < t.steps; c++) {
+                prefetch(w + c * row, t, lane);
+                input_float(acc + c % t.chains * sums, w + c * row, p, t, x, i + c);
             }
         }
-    }
-    for (; i < n_in; i++, w += row, x++) {
-        TB_UNROLL
-        for (unsigned s = 0; s < t.vectors; s++) {
-            const tb_vf weight = weights_at(w, s * TB_VLANES, storage);
-            TB_UNROLL
-            for (unsigned v = 0; v < t.n; v++)
-                acc[s * t.n + v] += weight * x[v * stride];
-        }
+        for (; i < n; i++, w += row)
+            input_float(acc, w, p, t, x, i);
     }
     const struct tail tail = tail_of(job, p, t.first);
     TB_UNROLL
     for (unsigned s = 0; s < t.vectors; s++) {
+        const tb_vf bias = head_at(p, p->bias, s);
         TB_UNROLL
-        for (unsigned v = 0; v < t.n; v++) {
+        for (unsigned v = 0; v < t.n; v++)
             finish(&tail, v, s * TB_VLANES,
-                   tb_nn_chain_sum(acc + s * t.n + v, t.vectors * t.n, t.chains));
-        }
+                   bias + tb_nn_chain_sum(acc + s * t.n + v, sums, t.chains));
     }
 }
 
@@ -224,17 +259,14 @@ struct sums {
 };
 
 TB_INLINE void finish_int8(const struct tb_nn_job *job, const struct panel *p, struct tile t,
-                           const struct sums *sums, bool fine)
+                           const struct sums *sums)
 {
     const float *scale = job->scratch + t.first * job->stride + job->model->codes;
     const struct tail tail = tail_of(job, p, t.first);
     TB_UNROLL
     for (unsigned s = 0; s < t.vectors; s++) {
-        const unsigned at = p->slice + s * TB_VLANES;
-        const tb_vf unit = tb_vload(p->scale + at);
-        tb_vi correction = {0};
-        if (TB_VLANES == 16)
-            memcpy(&correction, p->correction + at, sizeof correction);
+        const tb_vf unit = head_at(p, p->scale, s), bias = head_at(p, p->bias, s);
+        const tb_vi correction = TB_VLANES == 16 ? (tb_vi)head_at(p, p->correction, s) : (tb_vi){0};
         TB_UNROLL
         for (unsigned v = 0; v < t.n; v++) {
             tb_vi high = correction + sums->high[s * t.n + v], low = sums->low[s * t.n + v];
@@ -244,36 +276,38 @@ TB_INLINE void finish_int8(const struct tb_nn_job *job, const struct panel *p, s
                 low += sums->low[(c * t.vectors + s) * t.n + v];
             }
             tb_vf sum = __builtin_convertvector(high, tb_vf);
-            if (fine)
+            if (t.storage == I8_FINE)
                 sum = sum * (float)TB_NN_LOW_CODES + __builtin_convertvector(low, tb_vf);
-            finish(&tail, v, s * TB_VLANES, sum * unit * scale[v * job->stride]);
+            finish(&tail, v, s * TB_VLANES, bias + sum * unit * scale[v * job->stride]);
         }
     }
 }
 
-TB_INLINE void tile_int8(const struct tb_nn_job *job, const struct panel *p, struct tile t,
-                         bool fine)
+TB_INLINE void tile_int8(const struct tb_nn_job *job, const struct panel *p, struct tile t)
 {
-    const unsigned n4 = (job->op->n_in + 3) / 4;
-    const float *scale = job->scratch + t.first * job->stride + job->model->codes;
-    const unsigned char *x = (const unsigned char *)(scale + TB_NN_HALF);
-    const size_t stride = job->stride * sizeof(float), low = job->model->low_codes;
-    const unsigned char *w = p->values + 4 * p->slice;
-    const size_t row = 4 * p->row;
+    const bool fine = t.storage == I8_FINE;
+    const size_t n4 = (job->op->n_in + 3) / 4, low = job->model->low_codes;
+    const size_t lane = 4, row = lane * t.row;
+    const unsigned char *w = p->values + lane * p->slice, *x[MAX_TILE];
     struct sums sums = {{{0}}, {{0}}};
-    unsigned i = 0;
-    for (; i + t.steps <= n4; i += t.steps, w += t.steps * row, x += 4 * t.steps) {
-        __builtin_prefetch(w + PREFETCH_BYTES);
+    TB_UNROLL
+    for (unsigned v = 0; v < t.n; v++) {
+        const float *scale = job->scratch + (t.first + v) * job->stride + job->model->codes;
+        x[v] = (const unsigned char *)(scale + TB_NN_HALF);
+        TB_APART(x[v]);
+    }
+    size_t i = 0;
+    for (; i + t.steps <= n4; i += t.steps, w += t.steps * row) {
         TB_UNROLL
         for (unsigned c = 0; c < t.steps; c++) {
+            prefetch(w + c * row, t, lane);
             TB_UNROLL
             for (unsigned v = 0; v < t.n; v++) {
-                const int32_t high = codes_at(x + v * stride, c);
-                const int32_t rest = codes_at(x + v * stride + low, c);
+                const int32_t high = codes_at(x[v], i + c), rest = codes_at(x[v] + low, i + c);
                 TB_UNROLL
                 for (unsigned s = 0; s < t.vectors; s++) {
                     const unsigned at = (c % t.chains * t.vectors + s) * t.n + v;
-                    const unsigned char *four = w + c * row + 4 * s * TB_VLANES;
+                    const unsigned char *four = w + c * row + vector_at(p, s, lane);
                     sums.high[at] = dot4(sums.high[at], high, four);
                     if (fine)
                         sums.low[at] = dot4_low(sums.low[at], rest, four);
@@ -281,83 +315,89 @@ TB_INLINE void tile_int8(const struct tb_nn_job *job, const struct panel *p, str
             }
         }
     }
-    for (; i < n4; i++, w += row, x += 4) {
+    for (; i < n4; i++, w += row) {
         TB_UNROLL
         for (unsigned v = 0; v < t.n; v++) {
-            const int32_t high = codes_at(x + v * stride, 0);
-            const int32_t rest = codes_at(x + v * stride + low, 0);
+            const int32_t high = codes_at(x[v], i), rest = codes_at(x[v] + low, i);
             TB_UNROLL
             for (unsigned s = 0; s < t.vectors; s++) {
                 const unsigned at = s * t.n + v;
-                sums.high[at] = dot4(sums.high[at], high, w + 4 * s * TB_VLANES);
+                const unsigned char *four = w + vector_at(p, s, lane);
+                sums.high[at] = dot4(sums.high[at], high, four);
                 if (fine)
-                    sums.low[at] = dot4_low(sums.low[at], rest, w + 4 * s * TB_VLANES);
+                    sums.low[at] = dot4_low(sums.low[at], rest, four);
             }
         }
     }
-    finish_int8(job, p, t, &sums, fine);
+    finish_int8(job, p, t, &sums);
 }
 
-TB_INLINE void tile_any(const struct tb_nn_job *job, const struct panel *p, struct tile t,
-                        enum tb_nn_dtype storage)
+TB_INLINE void tile_any(const struct tb_nn_job *job, const struct panel *p, struct tile t)
 {
-    if (storage == TB_NN_I8 || storage == I8_FINE)
-        tile_int8(job, p, t, storage == I8_FINE);
+    if (t.storage == TB_NN_I8 || t.storage == I8_FINE)
+        tile_int8(job, p, t);
     else
-        tile_float(job, p, t, storage);
+        tile_float(job, p, t);
 }
 
 /* Slices of up to `vectors` vectors of panel p for t.n voices. */
-TB_INLINE void slices(const struct tb_nn_job *job, struct panel p, struct tile t,
-                      enum tb_nn_dtype storage)
+TB_INLINE void slices(const struct tb_nn_job *job, struct panel p, struct tile t)
 {
     for (p.slice = 0; p.slice < p.row; p.slice += t.vectors * TB_VLANES)
-        tile_any(job, &p, t, storage);
+        tile_any(job, &p, t);
 }
 
-TB_INLINE void panel_batch(const struct tb_nn_job *job, const struct panel *p,
-                           enum tb_nn_dtype storage)
+/* Of one voice: as many chains as hide the latency of a multiply-add. */
+TB_INLINE void panel_alone(const struct tb_nn_job *job, const struct panel *p, unsigned voice,
+                           unsigned vectors, enum tb_nn_dtype storage)
 {
-    enum { SLICE = HALF_VECTORS < 2 ? 1 : 2, WIDE = PANEL_VECTORS < 2 ? 1 : 2 };
-    const unsigned wide = storage == I8_FINE ? SLICE : WIDE; /* two sums an output */
-    const bool full = p->row == TB_NN_PANEL;
+    const unsigned row = vectors < PANEL_VECTORS ? TB_NN_HALF : TB_NN_PANEL;
+    const unsigned chains = vectors < CHAINS ? CHAINS / vectors : 1,
+                   steps = chains < 2 ? 2 : chains;
+    tile_any(job, p, (struct tile){voice, 1, row, vectors, chains, steps, storage});
+}
+
+TB_INLINE void panel_batch(const struct tb_nn_job *job, const struct panel *p, unsigned row,
+                           unsigned vectors, enum tb_nn_dtype storage)
+{
     unsigned v = 0;
     for (; v + GROUP <= job->n_voices; v += GROUP)
-        if (full)
-            slices(job, *p, (struct tile){v, GROUP, wide, 1, 4}, storage);
-        else
-            slices(job, *p, (struct tile){v, GROUP, SLICE, 1, 4}, storage);
+        slices(job, *p, (struct tile){v, GROUP, row, vectors, 1, 4, storage});
     if (GROUP > 4 && v + 4 <= job->n_voices) {
-        slices(job, *p, (struct tile){v, 4, SLICE, 2, 4}, storage);
+        slices(job, *p, (struct tile){v, 4, row, vectors, 2, 4, storage});
         v += 4;
     }
     if (v + 2 <= job->n_voices) {
-        slices(job, *p, (struct tile){v, 2, SLICE, 2, 4}, storage);
+        slices(job, *p, (struct tile){v, 2, row, vectors, 2, 4, storage});
         v += 2;
     }
     if (v < job->n_voices)
-        slices(job, *p,
-               (struct tile){v, 1, HALF_VECTORS, CHAINS / HALF_VECTORS, CHAINS / HALF_VECTORS},
-               storage);
+        panel_alone(job, p, v, row == TB_NN_PANEL ? PANEL_VECTORS : HALF_VECTORS, storage);
 }
 
 TB_INLINE void linear_with(const struct tb_nn_job *job, enum tb_nn_dtype storage)
 {
+    enum { SLICE = HALF_VECTORS < 2 ? 1 : 2, WIDE = PANEL_VECTORS < 2 ? 1 : 2 };
+    const bool fine = storage == I8_FINE; /* two sums an output */
+    const bool pairs = PANEL_VECTORS < CHAINS && !fine;
     for (unsigned i = job->first; i < job->last; i++) {
         const struct panel p = panel_at(job, i);
-        if (job->n_voices > 1)
-            panel_batch(job, &p, storage);
-        else if (p.row == TB_NN_PANEL)
-            tile_any(
-                job, &p,
-                (struct tile){0, 1, PANEL_VECTORS, CHAINS / PANEL_VECTORS, CHAINS / PANEL_VECTORS},
-                storage);
-        else
-            tile_any(
-                job, &p,
-                (struct tile){0, 1, HALF_VECTORS, CHAINS / HALF_VECTORS, CHAINS / HALF_VECTORS},
-                storage);
+        const bool full = p.row == TB_NN_PANEL;
+        if (job->n_voices > 1 && full) {
+            panel_batch(job, &p, TB_NN_PANEL, fine ? SLICE : WIDE, storage);
+        } else if (job->n_voices > 1) {
+            panel_batch(job, &p, TB_NN_HALF, SLICE, storage);
+        } else if (pairs && i + 1 < job->last && p.out + 2 * TB_NN_PANEL <= job->op->n_out) {
+            panel_alone(job, &p, 0, 2 * PANEL_VECTORS, storage);
+            i++;
+        } else if (full) {
+            panel_alone(job, &p, 0, PANEL_VECTORS, storage);
+        } else {
+            panel_alone(job, &p, 0, HALF_VECTORS, storage);
+        }
     }
+    if (job->last == job->op->n_panels)
+        tb_nn_remember(job);
 }
 
 static void linear(const struct tb_nn_job *job)
@@ -383,48 +423,6 @@ static void linear(const struct tb_nn_job *job)
     }
 }
 
-/* Codes of x[n], a multiple of TB_VLANES; low 0: one each, else the lower halves from there on. */
-TB_INLINE void put_codes(const float *x, unsigned n, tb_vf factor, unsigned char *codes,
-                         unsigned low)
-{
-    typedef int8_t narrow __attribute__((vector_size(TB_VLANES)));
-    for (unsigned i = 0; i < n; i += TB_VLANES) {
-        tb_vi code = tb_vround(tb_vload(x + i) * factor);
-        if (low) {
-            const narrow rest = __builtin_convertvector(code & (TB_NN_LOW_CODES - 1), narrow);
-            memcpy(codes + low + i, &rest, sizeof rest);
-            code >>= 7;
-        }
-        const narrow bytes = __builtin_convertvector(code ^ (TB_VLANES == 16 ? 0x80 : 0), narrow);
-        memcpy(codes + i, &bytes, sizeof bytes);
-    }
-}
-
-/* Symmetric, one scale a voice: the loudest input is code 127, or 16383 where it is fine. */
-static void quantise(const struct tb_nn_job *job)
-{
-    const unsigned n = job->op->n_in, n_round = (n + TB_VLANES - 1) / TB_VLANES * TB_VLANES;
-    const bool fine = job->model->spec.fine;
-    const float most = fine ? (float)TB_NN_FINE_CODE : (float)TB_NN_COARSE_CODE;
-    for (unsigned v = 0; v < job->n_voices; v++) {
-        float *x = job->scratch + v * job->stride + job->op->src;
-        float *scale = job->scratch + v * job->stride + job->model->codes;
-        unsigned char *codes = (unsigned char *)(scale + TB_NN_HALF);
-        tb_vf peak = {0};
-        for (unsigned i = n; i < n_round; i++)
-            x[i] = 0;
-        for (unsigned i = 0; i < n_round; i += TB_VLANES)
-            peak = tb_vmax(peak, tb_vabs(tb_vload(x + i)));
-        const float loudest = tb_vpeak(peak) + 1e-30f;
-        const tb_vf factor = tb_vset(most / loudest);
-        scale[0] = loudest / most;
-        if (fine)
-            put_codes(x, n_round, factor, codes, job->model->low_codes);
-        else
-            put_codes(x, n_round, factor, codes, 0);
-    }
-}
-
 #if TB_VLANES == 16
 enum { CPU = TB_NN_CPU_AVX512 };
 #elif TB_VLANES == 8
@@ -439,11 +437,10 @@ const struct tb_nn_kernels TB_VARIANT(tb_nn_kernels) = {
     .cpu = (enum tb_nn_cpu)CPU,
     .has_f16 = HAS_F16,
     .linear = linear,
-    .quantise = quantise,
+    .quantise = TB_VARIANT(tb_nn_quantise),
     .norm = TB_VARIANT(tb_nn_norm),
     .dense = TB_VARIANT(tb_nn_dense),
     .gru = TB_VARIANT(tb_nn_gru),
-    .taps = TB_VARIANT(tb_nn_taps),
     .copy = TB_VARIANT(tb_nn_copy),
     .finite = TB_VARIANT(tb_nn_finite),
     .map = TB_VARIANT(tb_nn_map),

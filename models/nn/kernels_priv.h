@@ -21,11 +21,46 @@ TB_INLINE tb_vf tb_nn_chain_sum(const tb_vf *acc, unsigned next, unsigned chains
     return sum;
 }
 
+TB_INLINE void tb_nn_copy_floats(float *to, const float *from, unsigned n)
+{
+    unsigned i = 0;
+    for (; i + TB_VLANES <= n; i += TB_VLANES)
+        tb_vstore(to + i, tb_vload(from + i));
+    if (i < n)
+        memcpy(to + i, from + i, (n - i) * sizeof *to);
+}
+
+/* Inputs of tap k of an operation, op->n_row of them: the first tap has the oldest, the last src.
+ */
+TB_INLINE const float *tb_nn_row(const struct tb_nn_job *job, unsigned voice, unsigned k)
+{
+    const struct tb_nn_op *op = job->op;
+    const unsigned last = op->taps - 1, length = last * op->dilation;
+    if (k == last)
+        return job->scratch + voice * job->stride + op->src;
+    unsigned at = job->rings[voice][op->ring] + k * op->dilation; /* place of the oldest, and on */
+    at -= at >= length ? length : 0;
+    return job->state[voice] + op->state + (size_t)at * op->n_row;
+}
+
+/* When all taps have been read: src takes the place of the oldest. */
+TB_INLINE void tb_nn_remember(const struct tb_nn_job *job)
+{
+    const struct tb_nn_op *op = job->op;
+    const unsigned length = (op->taps - 1) * op->dilation;
+    for (unsigned v = 0; op->taps > 1 && v < job->n_voices; v++) {
+        uint32_t *place = &job->rings[v][op->ring];
+        tb_nn_copy_floats(job->state[v] + op->state + (size_t)*place * op->n_row,
+                          job->scratch + v * job->stride + op->src, op->n_row);
+        *place = *place + 1 == length ? 0 : *place + 1;
+    }
+}
+
 /* layers.c */
+void TB_VARIANT(tb_nn_quantise)(const struct tb_nn_job *job);
 void TB_VARIANT(tb_nn_norm)(const struct tb_nn_job *job);
 void TB_VARIANT(tb_nn_dense)(const struct tb_nn_job *job);
 void TB_VARIANT(tb_nn_gru)(const struct tb_nn_job *job);
-void TB_VARIANT(tb_nn_taps)(const struct tb_nn_job *job);
 void TB_VARIANT(tb_nn_copy)(const struct tb_nn_job *job);
 bool TB_VARIANT(tb_nn_finite)(const float *x, size_t n);
 void TB_VARIANT(tb_nn_map)(enum tb_nn_function function, float *y, const float *x, size_t n);

@@ -190,13 +190,71 @@ void TB_VARIANT(tb_nn_dense)(const struct tb_nn_job *job)
         dense_tile(job, v, 1, MANY);
 }
 
-TB_INLINE void copy_floats(float *to, const float *from, unsigned n)
+/* Largest magnitude of a voice's inputs; several at once, so that none waits for the one before. */
+TB_INLINE float loudest(const struct tb_nn_job *job, unsigned voice)
+{
+    const unsigned n = job->op->n_row;
+    tb_vf peak[4] = {{0}};
+    for (unsigned k = 0; k < job->op->taps; k++) {
+        const float *x = tb_nn_row(job, voice, k);
+        unsigned i = 0;
+        for (; i + 4 * TB_VLANES <= n; i += 4 * TB_VLANES) {
+            TB_UNROLL
+            for (unsigned c = 0; c < 4; c++)
+                peak[c] = tb_vmax(peak[c], tb_vabs(tb_vload(x + i + c * TB_VLANES)));
+        }
+        for (; i + TB_VLANES <= n; i += TB_VLANES)
+            peak[0] = tb_vmax(peak[0], tb_vabs(tb_vload(x + i)));
+        if (i < n)
+            peak[0] = tb_vmax(peak[0], tb_vabs(tb_vload_part(x + i, n - i)));
+    }
+    return tb_vpeak(tb_vmax(tb_vmax(peak[0], peak[1]), tb_vmax(peak[2], peak[3])));
+}
+
+/* Codes of TB_VLANES inputs, of which the upper halves come first where low > 0, the lower ones
+ * `low` bytes on. */
+TB_INLINE void put_codes(tb_vf x, tb_vf factor, unsigned char *codes, unsigned low)
+{
+    typedef int8_t narrow __attribute__((vector_size(TB_VLANES)));
+    tb_vi code = tb_vround(x * factor);
+    if (low) {
+        const narrow rest = __builtin_convertvector(code & (TB_NN_LOW_CODES - 1), narrow);
+        memcpy(codes + low, &rest, sizeof rest);
+        code >>= 7;
+    }
+    const narrow bytes = __builtin_convertvector(code ^ (TB_VLANES == 16 ? 0x80 : 0), narrow);
+    memcpy(codes, &bytes, sizeof bytes);
+}
+
+TB_INLINE void put_row(const float *x, unsigned n, tb_vf factor, unsigned char *codes, unsigned low)
 {
     unsigned i = 0;
     for (; i + TB_VLANES <= n; i += TB_VLANES)
-        tb_vstore(to + i, tb_vload(from + i));
+        put_codes(tb_vload(x + i), factor, codes + i, low);
     if (i < n)
-        memcpy(to + i, from + i, (n - i) * sizeof *to);
+        put_codes(tb_vload_part(x + i, n - i), factor, codes + i, low);
+}
+
+/* Symmetric, one scale a voice: the loudest input is code 127, or 16383 where it is fine. Codes
+ * behind the last row are those of 0. */
+void TB_VARIANT(tb_nn_quantise)(const struct tb_nn_job *job)
+{
+    const unsigned n = job->op->n_row;
+    const bool fine = job->model->spec.fine;
+    const float most = fine ? (float)TB_NN_FINE_CODE : (float)TB_NN_COARSE_CODE;
+    for (unsigned v = 0; v < job->n_voices; v++) {
+        float *scale = job->scratch + v * job->stride + job->model->codes;
+        unsigned char *codes = (unsigned char *)(scale + TB_NN_HALF);
+        const float peak = loudest(job, v) + 1e-30f;
+        const tb_vf factor = tb_vset(most / peak);
+        scale[0] = peak / most;
+        for (unsigned k = 0; k < job->op->taps; k++, codes += n)
+            if (fine)
+                put_row(tb_nn_row(job, v, k), n, factor, codes, job->model->low_codes);
+            else
+                put_row(tb_nn_row(job, v, k), n, factor, codes, 0);
+    }
+    tb_nn_remember(job);
 }
 
 void TB_VARIANT(tb_nn_copy)(const struct tb_nn_job *job)
@@ -206,30 +264,7 @@ void TB_VARIANT(tb_nn_copy)(const struct tb_nn_job *job)
         float *scratch = job->scratch + v * job->stride;
         const float *from =
             op->kind == TB_NN_OP_LOAD ? job->state[v] + op->state : scratch + op->src;
-        copy_floats(scratch + op->dst, from, op->n_out);
-    }
-}
-
-void TB_VARIANT(tb_nn_taps)(const struct tb_nn_job *job)
-{
-    const struct tb_nn_op *op = job->op;
-    const unsigned n = op->n_in, kernel = op->n_out, length = (kernel - 1) * op->dilation;
-    for (unsigned v = 0; v < job->n_voices; v++) {
-        const float *x = job->scratch + v * job->stride + op->src;
-        float *to = job->scratch + v * job->stride + op->dst;
-        float *ring = job->state[v] + op->state;
-        uint32_t *place = &job->rings[v][op->ring];
-        unsigned at = *place; /* the oldest: length frames ago */
-        for (unsigned k = 0; k + 1 < kernel; k++) {
-            copy_floats(to + k * n, ring + (size_t)at * n, n);
-            at += op->dilation;
-            at -= at >= length ? length : 0;
-        }
-        copy_floats(to + (kernel - 1) * n, x, n);
-        if (length) {
-            copy_floats(ring + (size_t)*place * n, x, n);
-            *place = *place + 1 == length ? 0 : *place + 1;
-        }
+        tb_nn_copy_floats(scratch + op->dst, from, op->n_out);
     }
 }
 

@@ -26,7 +26,6 @@ enum tb_nn_kind {
     TB_NN_OP_NORM,     /* dst = leaky(layer_norm(src)) */
     TB_NN_OP_DENSE,    /* dst = leaky(layer_norm(W src + b)) of TB_NN_HALF outputs */
     TB_NN_OP_GRU,      /* state and dst = gates(src, add, state) */
-    TB_NN_OP_TAPS,     /* dst = [kernel][n] delayed src; src goes into the ring */
     TB_NN_OP_LOAD,     /* dst = state */
     TB_NN_OP_COPY,     /* dst = src */
 };
@@ -38,8 +37,9 @@ struct tb_nn_op {
     bool relu;
     unsigned n_in, n_out;        /* n_out: LINEAR: rows, a multiple of 16; others: exact length */
     unsigned src, dst, add;      /* add: TB_NN_NONE without */
-    unsigned state;              /* GRU, LOAD, TAPS */
-    unsigned ring, dilation;     /* TAPS: number of the ring; n_out = kernel size */
+    unsigned state;              /* GRU, LOAD, and where there is more than one tap */
+    unsigned taps, n_row;        /* LINEAR, QUANTISE: n_in is taps times n_row, src of frames */
+    unsigned ring, dilation;     /* dilation apart, which ring number `ring` holds */
     unsigned n_panels;           /* units of work */
     size_t weights, panel_bytes; /* bytes in the arena */
     uint64_t unit_cost;          /* multiply-adds a unit and voice */
@@ -64,7 +64,6 @@ struct tb_nn_kernels {
     void (*norm)(const struct tb_nn_job *job);
     void (*dense)(const struct tb_nn_job *job);
     void (*gru)(const struct tb_nn_job *job);
-    void (*taps)(const struct tb_nn_job *job);
     void (*copy)(const struct tb_nn_job *job); /* LOAD and COPY */
     bool (*finite)(const float *x, size_t n);
     void (*map)(enum tb_nn_function function, float *y, const float *x, size_t n);

@@ -53,18 +53,34 @@ static enum tb_nn_dtype storage_of(const struct plan *p, const struct tb_nn_matr
     return storage;
 }
 
-static void quantise(struct plan *p, unsigned src, unsigned n_in)
-{
-    if (p->quantised == src)
-        return;
-    (void)add_op(p, (struct tb_nn_op){.kind = TB_NN_OP_QUANTISE, .n_in = n_in, .src = src});
-    p->quantised = src;
-}
-
 struct linear {
     unsigned src, dst, add;
     bool relu;
+    unsigned dilation; /* of more than one tap */
 };
+
+/* Memory of what src was, for an operation that reads it. */
+static void add_ring(struct plan *p, struct tb_nn_op *op, unsigned dilation)
+{
+    struct tb_nn_model *m = p->model;
+    op->ring = m->n_rings++;
+    op->dilation = dilation;
+    op->state = m->state;
+    m->state += tb_nn_round(op->n_row * (op->taps - 1) * dilation, TB_NN_HALF);
+}
+
+static void quantise(struct plan *p, struct tb_nn_op op, unsigned dilation)
+{
+    if (op.taps == 1 && p->quantised == op.src)
+        return;
+    op.kind = TB_NN_OP_QUANTISE;
+    if (op.taps > 1)
+        add_ring(p, &op, dilation);
+    (void)add_op(p, op);
+    p->quantised = op.taps > 1 ? TB_NN_NONE : op.src;
+    if (op.n_in > p->widest)
+        p->widest = op.n_in;
+}
 
 static void add_linear(struct plan *p, const struct tb_nn_matrix *m, struct linear l)
 {
@@ -79,17 +95,20 @@ static void add_linear(struct plan *p, const struct tb_nn_matrix *m, struct line
                           .src = l.src,
                           .dst = l.dst,
                           .add = l.add,
+                          .taps = storage == TB_NN_I8 ? 1 : m->kernel,
+                          .n_row = m->in,
                           .weights = p->bytes,
                           .n_panels = (rows + TB_NN_PANEL - 1) / TB_NN_PANEL,
                           .unit_cost = (uint64_t)in * TB_NN_PANEL + 32};
     if (storage == TB_NN_I8)
-        quantise(p, l.src, in);
+        quantise(p, (struct tb_nn_op){.n_in = in, .src = l.src, .taps = m->kernel, .n_row = m->in},
+                 l.dilation);
+    if (op.taps > 1)
+        add_ring(p, &op, l.dilation);
     if (p->quantised == l.dst)
         p->quantised = TB_NN_NONE;
     p->bytes += tb_nn_pack_size(m, storage, &op.panel_bytes);
     p->model->macs += (uint64_t)in * m->out;
-    if (storage == TB_NN_I8 && in > p->widest)
-        p->widest = in;
     if (p->model->arena)
         tb_nn_pack(m, storage, p->model->arena + op.weights);
     (void)add_op(p, op);
@@ -164,7 +183,8 @@ static void next_mlps(struct plan *p, struct mlp m)
                 next_dense(p, n_in, src, dst);
                 continue;
             }
-            next_linear(p, width, n_in, 1, (struct linear){src, p->product[i], TB_NN_NONE, false});
+            next_linear(p, width, n_in, 1,
+                        (struct linear){src, p->product[i], TB_NN_NONE, false, 0});
             next_norm(p, p->product[i], dst);
         }
     p->n_tensors = first + 4 * m.n_inputs * m.layers;
@@ -188,14 +208,14 @@ static unsigned plan_gru_core(struct plan *p, unsigned src, unsigned n_in)
     add_linear(p,
                &(struct tb_nn_matrix){&p->tensors[first], &p->tensors[first + 2], 3 * s->width,
                                       n_in, 1, 3},
-               (struct linear){src, in, TB_NN_NONE, false});
+               (struct linear){src, in, TB_NN_NONE, false, 0});
     p->model->state = padded;
     (void)add_op(
         p, (struct tb_nn_op){.kind = TB_NN_OP_LOAD, .n_in = padded, .n_out = padded, .dst = h});
     add_linear(p,
                &(struct tb_nn_matrix){&p->tensors[first + 1], &p->tensors[first + 3], 3 * s->width,
                                       s->width, 1, 3},
-               (struct linear){h, back, TB_NN_NONE, false});
+               (struct linear){h, back, TB_NN_NONE, false, 0});
     p->quantised = TB_NN_NONE;
     (void)add_op(p, (struct tb_nn_op){.kind = TB_NN_OP_GRU,
                                       .n_in = s->width,
@@ -230,23 +250,9 @@ static void plan_gru(struct plan *p)
     }
     for (unsigned k = 0; k < s->n_heads; k++) {
         m->heads[k] = take_floats(p, s->head[k]);
-        next_linear(p, s->head[k], s->width, 1, (struct linear){h, m->heads[k], TB_NN_NONE, false});
+        next_linear(p, s->head[k], s->width, 1,
+                    (struct linear){h, m->heads[k], TB_NN_NONE, false, 0});
     }
-}
-
-static void add_taps(struct plan *p, unsigned src, unsigned dst, unsigned n, unsigned dilation)
-{
-    struct tb_nn_model *m = p->model;
-    p->quantised = TB_NN_NONE;
-    (void)add_op(p, (struct tb_nn_op){.kind = TB_NN_OP_TAPS,
-                                      .n_in = n,
-                                      .n_out = m->spec.kernel,
-                                      .src = src,
-                                      .dst = dst,
-                                      .state = m->state,
-                                      .ring = m->n_rings++,
-                                      .dilation = dilation});
-    m->state += tb_nn_round(n * (m->spec.kernel - 1) * dilation, TB_NN_HALF);
 }
 
 static void plan_tcn(struct plan *p)
@@ -254,26 +260,25 @@ static void plan_tcn(struct plan *p)
     struct tb_nn_model *m = p->model;
     const struct tb_nn_spec *s = &m->spec;
     const unsigned widest = s->width > s->head[0] ? s->width : s->head[0];
-    const unsigned taps = take_floats(p, s->kernel * (widest > s->n_inputs ? widest : s->n_inputs));
     const unsigned middle = take_floats(p, s->width), side = take_floats(p, widest);
     const unsigned next[2] = {take_floats(p, widest), take_floats(p, widest)};
     unsigned x = m->inputs;
     for (unsigned b = 0; b < s->n_blocks; b++) {
         const bool last = b + 1 == s->n_blocks;
         const unsigned in = b ? s->width : s->n_inputs, out = last ? s->head[0] : s->width;
-        add_taps(p, x, taps, in, s->dilation[b]);
-        next_linear(p, s->width, in, s->kernel, (struct linear){taps, middle, TB_NN_NONE, true});
+        next_linear(p, s->width, in, s->kernel,
+                    (struct linear){x, middle, TB_NN_NONE, true, s->dilation[b]});
         const unsigned first = p->n_tensors;
         unsigned add = s->residual[b] == TB_NN_RES_IDENTITY ? x : TB_NN_NONE;
         if (s->residual[b] == TB_NN_RES_CONV) { /* its tensors come after conv2's */
             p->n_tensors = first + 2;
-            next_linear(p, out, in, 1, (struct linear){x, side, TB_NN_NONE, false});
+            next_linear(p, out, in, 1, (struct linear){x, side, TB_NN_NONE, false, 0});
             add = side;
         }
         const unsigned after = p->n_tensors > first ? p->n_tensors : first + 2;
-        add_taps(p, middle, taps, s->width, s->dilation[b]);
         p->n_tensors = first;
-        next_linear(p, out, s->width, s->kernel, (struct linear){taps, next[b % 2], add, !last});
+        next_linear(p, out, s->width, s->kernel,
+                    (struct linear){middle, next[b % 2], add, !last, s->dilation[b]});
         p->n_tensors = after;
         x = next[b % 2];
     }
@@ -292,7 +297,8 @@ bool tb_nn_plan(struct tb_nn_model *model, const struct tb_nn_tensor *tensors,
         plan_gru(&p);
     else
         plan_tcn(&p);
-    model->low_codes = tb_nn_round(p.widest, TB_NN_ALIGN);
+    /* Codes are written by the vector, the last of a row past its end. */
+    model->low_codes = tb_nn_round(p.widest + TB_NN_HALF, TB_NN_ALIGN);
     model->codes = take_floats(&p, TB_NN_HALF + 2 * model->low_codes / 4);
     model->state = tb_nn_round(model->state ? model->state : 1, TB_NN_HALF);
     /* 16 floats over a multiple of 4096 bytes would put all voices into one cache set. */

@@ -59,9 +59,6 @@ static void perform(const struct tb_nn_job *job)
     case TB_NN_OP_GRU:
         kernels->gru(job);
         break;
-    case TB_NN_OP_TAPS:
-        kernels->taps(job);
-        break;
     case TB_NN_OP_LOAD:
     case TB_NN_OP_COPY:
         kernels->copy(job);

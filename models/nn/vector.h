@@ -47,6 +47,10 @@
 #define TB_IN_REGISTER(X) ((void)(X))
 #endif
 
+/* Addresses that gcc is not to derive from each other: it would keep the sum of one and each offset
+ * in memory. */
+#define TB_APART(P) __asm__("" : "+r"(P))
+
 typedef float tb_vf __attribute__((vector_size(TB_VLANES * 4)));
 typedef int32_t tb_vi __attribute__((vector_size(TB_VLANES * 4)));
 typedef uint32_t tb_vu __attribute__((vector_size(TB_VLANES * 4)));
