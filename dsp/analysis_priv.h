@@ -20,10 +20,12 @@ enum {
 /* Fractional lags of the autocorrelation's peaks. */
 struct tb_pitch {
     const struct tb_synth_kernels *kernels;
-    float last_period; /* samples at 16 kHz, 0: none */
-    unsigned age;      /* frames since it was found */
-    unsigned loud;     /* frames above the gate */
-    unsigned held;     /* voiced frames that the pitch has not left its octave */
+    float last_period;   /* samples at 16 kHz, 0: none */
+    unsigned age;        /* frames since it was found */
+    unsigned loud;       /* frames above the gate */
+    unsigned held;       /* voiced frames that the pitch has not left its octave */
+    unsigned leap;       /* frames that a leap to another note still counts, 0: none */
+    unsigned since_leap; /* frames since it began */
     float level_db, loudest_db, quietest_db; /* now, and since the note began */
     float x[TB_PITCH_LONG + TB_PITCH_LAGS + TB_PITCH_SLACK];
     float reversed[TB_PITCH_LONG];

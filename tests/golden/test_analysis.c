@@ -150,6 +150,52 @@ static void octaves_are_left(void **state)
         }
 }
 
+/* What the frames after a leap at sample `at` say: samples from it to the end of the first that has
+ * left the old note towards the new one, by a semitone or half of a smaller step. Frames of a third
+ * note are counted. */
+static size_t samples_to_leave(double from, double to, size_t at, size_t *strange)
+{
+    struct tb_analysis *a = open_at(16000, TB_ANALYSIS_RMS, 256);
+    const size_t made = analyse(a, at + 3200);
+    const double way = 12 * log2(to / from), enough = fmin(1, 0.5 * fabs(way));
+    size_t first = made;
+    for (size_t f = at / TB_ANALYSIS_HOP; f < made; f++) {
+        if (!frames[f].voiced)
+            continue;
+        const double moved = 12 * log2((double)frames[f].f0_hz / from) * (way < 0 ? -1 : 1);
+        first = moved > enough && f < first ? f : first;
+        const bool near = fabs(moved) < 0.6 || fabs(moved - fabs(way)) < 0.6;
+        *strange += !near && (fabs(way) > 1.5 || moved < 0 || moved > fabs(way));
+    }
+    tb_analysis_free(a);
+    return (first + 1) * TB_ANALYSIS_HOP - at;
+}
+
+/* Notes above 110 Hz that follow another without a gap are left after 19 ms and a frame. */
+static void leaps_are_heard_in_time(void **state)
+{
+    (void)state;
+    static const int leaps[] = {7, -7, 12, -12, 1, -1};
+    size_t latest = 0, strange = 0;
+    for (int tone = 0; tone < 8; tone++) /* 112..1000 Hz */
+        for (int k = 0; k < 6; k++)
+            for (int kind = 0; kind < 4; kind++) {
+                const double low = 112 * pow(1.367, tone), up = pow(2, leaps[k] / 12.0);
+                const double from = leaps[k] > 0 ? low : low / up, to = from * up;
+                const size_t at = 4000 + 16 * ((size_t)tone % 4);
+                make_tone(to, 16000, kind, 3200);
+                memmove(sound + at, sound, 3200 * sizeof *sound);
+                make_tone(from, 16000, kind, at);
+                const size_t late = samples_to_leave(from, to, at, &strange);
+                latest = late > latest ? late : latest;
+                if (late > 300 + TB_ANALYSIS_HOP)
+                    fail_msg("%g to %g Hz, shape %d: %zu samples", from, to, kind, late);
+            }
+    printf("leaps are left after %.1f ms at most; %zu strange frames\n", (double)latest / 16,
+           strange);
+    assert_int_equal(strange, 0);
+}
+
 static void no_pitch_is_unvoiced(void **state)
 {
     (void)state;
@@ -387,13 +433,10 @@ static void recordings_have_their_pitch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tones_have_their_pitch),
-        cmocka_unit_test(notes_are_found_in_time),
-        cmocka_unit_test(octaves_are_left),
-        cmocka_unit_test(no_pitch_is_unvoiced),
-        cmocka_unit_test(loudness_is_the_published),
-        cmocka_unit_test(bad_settings_are_named),
-        cmocka_unit_test(recordings_have_their_pitch),
+        cmocka_unit_test(tones_have_their_pitch), cmocka_unit_test(notes_are_found_in_time),
+        cmocka_unit_test(octaves_are_left),       cmocka_unit_test(leaps_are_heard_in_time),
+        cmocka_unit_test(no_pitch_is_unvoiced),   cmocka_unit_test(loudness_is_the_published),
+        cmocka_unit_test(bad_settings_are_named), cmocka_unit_test(recordings_have_their_pitch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
