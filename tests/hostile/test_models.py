@@ -163,6 +163,20 @@ class TestDisk(Models):
         self.check_files_are_rows()
 
 
+    def test_a_disk_that_returns_other_bytes(self):
+        """What was measured is not what came: it is not kept under the hash of either."""
+        flip = self.flag + ".flip"
+        with open(flip, "w", encoding="ascii"):
+            pass
+        status, problem = self.upload(make(1))
+        self.assertGreaterEqual(status, 500, problem)
+        self.assertIn("the disk returned other bytes", problem["detail"])
+        self.assertEqual((self.files(), self.rows()), ([], []))
+        os.unlink(flip)
+        self.assertEqual(self.upload(make(1))[0], 201)
+        self.check_files_are_rows()
+
+
 class TestFullDisk(Models):
     SIZE_MIB = 48
 
