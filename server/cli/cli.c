@@ -129,20 +129,33 @@ static const struct tb_cli_entry *find_entry(const char *name, int argc, char **
     return alone;
 }
 
+/* Of arguments that were not understood. */
+static bool wants_json(int argc, char **argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--json") == 0)
+            return true;
+    return false;
+}
+
 static int unknown_second(const char *name, int argc, char **argv)
 {
+    char text[256];
     bool asked = argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
     if (asked) {
         (void)tb_cli_help(name, stdout);
         return 0;
     }
     const bool given = argc > 0 && argv[0][0] != '-';
-    fprintf(stderr, "timbred: %s%s%s: %s", name, given ? " " : "", given ? argv[0] : "",
-            given ? "no such command; there are" : "needs one of");
+    size_t n = (size_t)snprintf(text, sizeof text, "%s%s%.60s: %s", name, given ? " " : "",
+                                given ? argv[0] : "",
+                                given ? "no such command; there are" : "needs one of");
     for (const struct tb_cli_entry *e = tb_cli_entries; e->command.name; e++)
-        if (begins_with(e->command.name, name))
-            fprintf(stderr, " %s", e->command.name + first_word(e->command.name) + 1);
-    fprintf(stderr, "\ntimbred %s --help tells more.\n", name);
+        if (begins_with(e->command.name, name) && n < sizeof text)
+            n += (size_t)snprintf(text + n, sizeof text - n, " %s",
+                                  e->command.name + first_word(e->command.name) + 1);
+    (void)fail_with(wants_json(argc, argv), TB_EXIT_USAGE, text);
+    fprintf(stderr, "timbred %s --help tells more.\n", name);
     return TB_EXIT_USAGE;
 }
 
@@ -157,7 +170,7 @@ int tb_cli_main(const char *name, int argc, char **argv)
     enum tb_status s = tb_args_parse(&entry->command, argc - used, argv + used, &cli.args, &err);
     cli.json = tb_args_has(&cli.args, "json");
     if (s != TB_OK) {
-        int status = fail_with(cli.json, TB_EXIT_USAGE, err.text);
+        int status = fail_with(wants_json(argc, argv), TB_EXIT_USAGE, err.text);
         fprintf(stderr, "timbred %s --help tells more.\n", entry->command.name);
         return status;
     }

@@ -101,6 +101,13 @@ static enum tb_status find_token(struct tb_cli *cli, struct tb_error *err)
         return TB_OK;
     if (read_token(cli->token, sizeof cli->token))
         return TB_OK;
+    if (linked && err->status == TB_EDENIED)
+        return tb_fail(err, TB_EDENIED,
+                       "the token in %.60s/link was withdrawn: give --token or TIMBRED_TOKEN, or "
+                       "start timbred again",
+                       cli->state_dir);
+    if (linked)
+        return err->status;
     return tb_fail(err, TB_EDENIED,
                    "no token: give --token or TIMBRED_TOKEN, or run as the user who owns %.60s",
                    cli->state_dir);

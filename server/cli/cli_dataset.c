@@ -212,5 +212,7 @@ int tb_run_dataset_rm(struct tb_cli *cli)
         s = tb_cli_call(cli, "DELETE", path, NULL, NULL, &err);
     for (int i = 1; i < a->n_operands && s == TB_OK; i++)
         s = remove_recording(cli, uuid, a->operands[i], &err);
-    return s == TB_OK ? 0 : tb_cli_fail(cli, &err);
+    if (s != TB_OK)
+        return tb_cli_fail(cli, &err);
+    return cli->json ? tb_cli_print(json_object()) : 0;
 }

@@ -201,7 +201,9 @@ int tb_run_model_rm(struct tb_cli *cli)
         s = tb_cli_call(cli, "DELETE", path, NULL, NULL, &err);
     }
     json_decref(model);
-    return s == TB_OK ? 0 : tb_cli_fail(cli, &err);
+    if (s != TB_OK)
+        return tb_cli_fail(cli, &err);
+    return cli->json ? tb_cli_print(json_object()) : 0;
 }
 
 /* "none" is plain FM. */

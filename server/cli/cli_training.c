@@ -55,6 +55,12 @@ static int call(struct tb_cli *cli, const char *method, const char *below, json_
     return s == TB_OK ? 0 : tb_cli_fail(cli, &err);
 }
 
+/* Where there is nothing to tell. */
+static int done(const struct tb_cli *cli, int status)
+{
+    return status == 0 && cli->json ? tb_cli_print(json_object()) : status;
+}
+
 int tb_run_training_show(struct tb_cli *cli)
 {
     json_t *training = NULL;
@@ -73,7 +79,7 @@ int tb_run_training_show(struct tb_cli *cli)
 
 int tb_run_training_stop(struct tb_cli *cli)
 {
-    return call(cli, "POST", "/stop", NULL, NULL);
+    return done(cli, call(cli, "POST", "/stop", NULL, NULL));
 }
 
 /* The training as it stands afterwards. */
@@ -126,7 +132,7 @@ int tb_run_training_clip(struct tb_cli *cli)
 
 int tb_run_training_rm(struct tb_cli *cli)
 {
-    return call(cli, "DELETE", "", NULL, NULL);
+    return done(cli, call(cli, "DELETE", "", NULL, NULL));
 }
 
 int tb_run_training_keep(struct tb_cli *cli)

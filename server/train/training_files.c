@@ -158,6 +158,19 @@ enum tb_status tb_training_list(const char *state, enum tb_training_kind kind,
     return status;
 }
 
+/* The newest first; of one millisecond by uuid. */
+static int newest_first(const void *a, const void *b)
+{
+    const json_t *one = *(json_t *const *)a, *other = *(json_t *const *)b;
+    const json_int_t x = json_integer_value(json_object_get(one, "created")),
+                     y = json_integer_value(json_object_get(other, "created"));
+    if (x != y)
+        return x < y ? 1 : -1;
+    const char *left = json_string_value(json_object_get(one, "uuid")),
+               *right = json_string_value(json_object_get(other, "uuid"));
+    return left && right ? strcmp(left, right) : 0;
+}
+
 json_t *tb_training_items(const char *state, enum tb_training_kind kind,
                           json_t *(*item)(void *context, const char *uuid), void *context,
                           struct tb_error *err)
@@ -167,11 +180,16 @@ json_t *tb_training_items(const char *state, enum tb_training_kind kind,
     json_t *items = NULL;
     if (tb_training_list(state, kind, &uuids, &n, err) == TB_OK)
         items = json_array();
-    for (size_t i = 0; items && i < n; i++) {
-        json_t *one = item(context, uuids[i]);
-        if (one)
-            (void)json_array_append_new(items, one);
-    }
+    json_t **list = items && n > 0 ? calloc(n, sizeof(json_t *)) : NULL;
+    size_t found = 0;
+    for (size_t i = 0; list && i < n; i++)
+        if ((list[found] = item(context, uuids[i])))
+            found++;
+    if (found > 1)
+        qsort(list, found, sizeof(json_t *), newest_first);
+    for (size_t i = 0; i < found; i++)
+        (void)json_array_append_new(items, list[i]);
+    free(list);
     free(uuids);
     return items ? json_pack("{s:o}", "items", items) : NULL;
 }

@@ -54,8 +54,8 @@ enum tb_status tb_training_remove(const char *state, enum tb_training_kind kind,
 enum tb_status tb_training_list(const char *state, enum tb_training_kind kind,
                                 char (**uuids)[TB_UUID], size_t *n, struct tb_error *err);
 
-/* {"items":[...]}, what item tells of each; one that was deleted just now, or is damaged (NULL), is
- * left out. NULL with *err. */
+/* {"items":[...]}, the newest first, what item tells of each; one that was deleted just now, or is
+ * damaged (NULL), is left out. NULL with *err. */
 json_t *tb_training_items(const char *state, enum tb_training_kind kind,
                           json_t *(*item)(void *context, const char *uuid), void *context,
                           struct tb_error *err);

@@ -178,9 +178,13 @@ class TestHelp(Folder):
                 done = self.run_raw(*args)
                 self.assertEqual(done.returncode, USAGE, done.stderr)
                 self.assertIn(text, done.stderr.decode())
-        done = self.run_raw("patch", "ls", "--json", "--limit", "0")
-        self.assertEqual(done.returncode, USAGE)
-        self.assertIn("--limit", json.loads(done.stdout)["error"]["text"])
+        for args, text in ((["patch", "ls", "--json", "--limit", "0"], "--limit"),
+                           (["patch", "ls", "--limit", "0", "--json"], "--limit"),
+                           (["patch", "fly", "--json"], "patch fly: no such command")):
+            done = self.run_raw(*args)
+            self.assertEqual(done.returncode, USAGE)
+            self.assertIn(text, json.loads(done.stdout)["error"]["text"])
+        self.assertEqual(self.run_raw("patch", "fly", "--", "--json").stdout, b"")
 
     def test_no_voice_for_a_network(self):
         with open(self.path("a.wav"), "wb") as f:
@@ -556,6 +560,19 @@ class TestDaemon(Folder):
         with open(own, "w", encoding="utf-8") as f:
             f.write(link.split("=")[1] + "\n")
         self.call("status")
+
+    def test_a_withdrawn_link_is_told(self):
+        link = self.json("url")["url"].split("=")[1]
+        first = min(i["id"] for i in self.json("token", "ls")["items"])
+        self.assertEqual(self.json("token", "rm", str(first)), {})
+        self.call("status", status=DENIED)
+        self.assertIn(f"the token in {self.path('state')}/link was withdrawn", self.error)
+        self.call("status", "--token", link)
+        for _ in range(6):
+            self.run_raw("status", "--state", self.path("state"), "--config", self.config,
+                         "--token", "wrong")
+        self.call("status", status=BUSY)
+        self.assertIn("too many wrong tokens", self.error)
 
     def test_one_address_only(self):
         """The link is what the server listens on, and an empty variable is none."""

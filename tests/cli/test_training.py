@@ -55,9 +55,10 @@ class TestTraining(test_models.Models):
         self.assertEqual((kept["name"], kept["licence"]), ("My pipe", "CC0-1.0"))
         self.assertIn("My pipe", self.call("model", "ls"))
         self.assertIn("My pipe", self.call("training", "keep", "pipe", "--name", "My pipe"))
-        self.call("training", "rm", "pipe")
+        self.assertEqual(self.json("training", "rm", "pipe"), {})
         self.assertEqual(self.call("training", "ls"), "")
         self.assertIn("My pipe", self.call("model", "ls"))
+        self.assertEqual(self.json("model", "rm", "My pipe"), {})
 
     def check_clips(self, name):
         for of in ("original", "model"):
@@ -101,7 +102,7 @@ class TestTraining(test_models.Models):
         self.call("dataset", "create", "", status=test_cli.USAGE)
         self.assertIn("name: ", self.error)
         self.assertEqual([s["name"] for s in self.json("dataset", "ls")["items"]],
-                         ["Reeds", "Empty"])
+                         ["Empty", "Reeds"], "the newest first")
 
     def test_datasets(self):
         self.start()
@@ -120,7 +121,7 @@ class TestTraining(test_models.Models):
         self.assertRegex(self.call("dataset", "ls"), r" open +1 recording +0\.0 MiB\n$")
         self.call("dataset", "rm", "reeds", "a 1#.wav", status=MISSING)
         self.assertIn("a 1#.wav", self.error)
-        self.call("dataset", "rm", "reeds")
+        self.assertEqual(self.json("dataset", "rm", "reeds"), {})
         self.assertEqual(self.json("dataset", "ls")["items"], [])
         self.stop()
         self.call("dataset", "ls", status=test_cli.UNAVAILABLE)
