@@ -5,6 +5,7 @@
 #include "server/state/imports.h"
 #include "server/state/store_thread.h"
 #include "server/web/route.h"
+#include "server/web/upload.h"
 #include "server/web/web.h"
 
 #include <errno.h>
@@ -247,7 +248,7 @@ void tb_api_backup_get(struct tb_request *request)
     if (status != TB_OK) {
         if (fd >= 0)
             (void)close(fd);
-        tb_answer_error(request, &err);
+        tb_upload_answer(request, &err); /* a full disk is 507 */
         return;
     }
     tb_answer_empty(request, 200);
@@ -310,17 +311,20 @@ void tb_api_backup_put(struct tb_request *request)
     scratch_path(request->web, path, sizeof path, "upload");
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     bool written = fd >= 0 && write_all(fd, request->body, request->size);
+    const int fault = errno;
     if (fd >= 0)
-        written &= close(fd) == 0;
+        (void)close(fd);
     enum tb_status status =
         written ? restore(request->store, path, &restored, &err)
-                : tb_fail(&err, TB_EFULL, "backup: cannot be written: %s", strerror(errno));
+                : tb_fail(&err, fault == ENOSPC || fault == EDQUOT ? TB_EFULL : TB_EIO,
+                          "backup: cannot be written: %s", strerror(fault));
     (void)unlink(path);
     if (status == TB_OK) {
         tb_answer_json(request, 200, json_pack("{s:b}", "restored", 1));
         request->effect.kind = TB_EFFECT_EVERYTHING;
     } else {
-        tb_answer_problem(request, status == TB_ECORRUPT ? 400 : tb_http_status(status), "%s%s",
+        unsigned http = status == TB_ECORRUPT ? 400 : tb_http_status(status);
+        tb_answer_problem(request, status == TB_EFULL ? 507 : http, "%s%s",
                           restored ? "restored, but the tokens of before are lost: " : "",
                           err.text);
         struct tb_effect everything = {.kind = TB_EFFECT_EVERYTHING};

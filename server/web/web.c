@@ -133,16 +133,22 @@ static enum tb_status open_parts(struct tb_web *web, struct tb_store **store, st
     return TB_OK;
 }
 
+/* A fresh token for the link. Where the disk takes none, those of before still hold: only without
+ * any it is a fault. */
 static enum tb_status mint(struct tb_web *web, struct tb_store *store, bool first, char *token,
                            struct tb_error *err)
 {
-    enum tb_status status = TB_OK;
+    struct tb_error fault;
     token[0] = '\0';
-    if (first)
-        status = tb_token_mint_link(store, token, err);
-    if (status == TB_OK)
-        status = tb_auth_reload(web->auth, store, err);
-    return status;
+    enum tb_status minted = first ? tb_token_mint_link(store, token, err) : TB_OK;
+    if (minted != TB_OK) {
+        token[0] = '\0';
+        (void)fprintf(stderr, "timbred: no new link: %s\n", err->text);
+    }
+    enum tb_status status = tb_auth_reload(web->auth, store, &fault);
+    if (status != TB_OK)
+        return tb_fail(err, status, "%s", fault.text);
+    return tb_auth_count(web->auth) > 0 ? TB_OK : minted;
 }
 
 static enum tb_status start_parts(struct tb_web *web, struct tb_store *store, struct tb_error *err)

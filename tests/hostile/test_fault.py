@@ -65,6 +65,24 @@ class Fault(unittest.TestCase):
         self.assertEqual(self.create("after")[0], 201)
         self.assertEqual(self.saved(), before + 1)
 
+    def test_a_start_without_room_for_a_new_link(self):
+        """The tokens of before still hold, and none is told that does not."""
+        link = os.path.join(self.daemon.state, "link")
+        self.assertEqual(self.daemon.call("GET", "/backup")[0], 200)
+        with open(link, encoding="utf-8") as f:
+            before = f.read()
+        self.daemon.stop()
+        self.daemon.output.clear()
+        self.break_disk(True)
+        self.daemon.start()
+        self.assertIn("no new link: ", self.daemon.text())
+        self.assertNotIn("token=", self.daemon.text())
+        self.assertEqual(self.daemon.call("GET", "/status")[0], 200)
+        with open(link, encoding="utf-8") as f:
+            self.assertEqual(f.read(), before)
+        self.break_disk(False)
+        self.assertEqual(self.create("after")[0], 201)
+
     def test_the_last_state_is_saved_when_the_disk_is_back(self):
         self.break_disk(True)
         edit = {"values": {"fm.feedback": 6}}
