@@ -156,6 +156,10 @@ enum tb_status tb_cli_set_create(struct tb_cli *cli, const char *name, int first
 enum tb_status tb_cli_read_file(const char *path, size_t max, uint8_t **data, size_t *size,
                                 struct tb_error *err);
 
+/* Where a file of that name is put: behind symbolic links. False: path is no file to be replaced
+ * but a device or a pipe, to be written into. */
+bool tb_cli_target(const char *path, char target[4096]);
+
 /* To path, written beside it and renamed, or to standard output when path is "-" or NULL; then not
  * to a terminal what is no text. */
 enum tb_status tb_cli_write_file(const char *path, const void *data, size_t size,

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static enum tb_status read_all(int fd, const char *path, size_t max, struct tb_error *err,
@@ -70,6 +71,27 @@ static enum tb_status write_all(int fd, const char *path, const void *data, size
     return TB_OK;
 }
 
+bool tb_cli_target(const char *path, char target[4096])
+{
+    struct stat st;
+    char *real = realpath(path, NULL);
+    (void)snprintf(target, 4096, "%s", real ? real : path);
+    free(real);
+    return stat(target, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
+}
+
+static enum tb_status write_into(const char *path, const void *data, size_t size,
+                                 struct tb_error *err)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return tb_fail(err, TB_EIO, "%.100s: %s", path, strerror(errno));
+    enum tb_status s = write_all(fd, path, data, size, err);
+    if (close(fd) != 0 && s == TB_OK)
+        s = tb_fail(err, TB_EIO, "%.100s: %s", path, strerror(errno));
+    return s;
+}
+
 enum tb_status tb_cli_write_file(const char *path, const void *data, size_t size,
                                  struct tb_error *err)
 {
@@ -77,16 +99,19 @@ enum tb_status tb_cli_write_file(const char *path, const void *data, size_t size
         return tb_fail(err, TB_EINVAL, "--output: needed, or - for this terminal: it is no text");
     if (!path || strcmp(path, "-") == 0)
         return write_all(STDOUT_FILENO, "standard output", data, size, err);
-    char beside[4096];
-    if (snprintf(beside, sizeof beside, "%s.new-%d", path, (int)getpid()) >= (int)sizeof beside)
+    char target[4096], beside[4096 + 24];
+    if (strlen(path) >= sizeof target)
         return tb_fail(err, TB_EINVAL, "%.100s: the path is too long", path);
+    if (!tb_cli_target(path, target))
+        return write_into(path, data, size, err);
+    (void)snprintf(beside, sizeof beside, "%s.new-%d", target, (int)getpid());
     int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0)
         return tb_fail(err, TB_EIO, "%.100s: %s", path, strerror(errno));
     enum tb_status s = write_all(fd, path, data, size, err);
     if (close(fd) != 0 && s == TB_OK)
         s = tb_fail(err, TB_EIO, "%.100s: %s", path, strerror(errno));
-    if (s == TB_OK && rename(beside, path) != 0)
+    if (s == TB_OK && rename(beside, target) != 0)
         s = tb_fail(err, TB_EIO, "%.100s: %s", path, strerror(errno));
     if (s != TB_OK)
         (void)unlink(beside);

@@ -128,25 +128,27 @@ static enum tb_status render_wav(struct tb_render_spec *spec, struct tb_wav *wav
     return s;
 }
 
-/* To standard output, whole: its head has the sizes, which a pipe could not be told afterwards. */
+/* To standard output or a device, whole: its head has the sizes, which a pipe could not be told
+ * afterwards. */
 static enum tb_status render_out(const struct tb_args *args, struct tb_render_spec *spec,
-                                 struct tb_render_report *report, struct tb_error *err)
+                                 const char *path, struct tb_render_report *report,
+                                 struct tb_error *err)
 {
-    static const char name[] = "standard output";
+    const char *name = is_standard(path) ? "standard output" : path;
     struct tb_wav_config config = wav_config(args, spec);
     int fd = memfd_create("render", MFD_CLOEXEC);
     struct tb_wav *wav = fd >= 0 ? tb_wav_create_fd(fd, &config, err) : NULL;
     if (!wav) {
         if (fd >= 0)
             (void)close(fd);
-        return tb_fail(err, TB_ENOMEM, "%s: no memory", name);
+        return tb_fail(err, TB_ENOMEM, "%.100s: no memory", name);
     }
     enum tb_status s = render_wav(spec, wav, config.n_channels == 1, name, report, err);
     off_t size = s == TB_OK ? lseek(fd, 0, SEEK_END) : 0;
     void *data = size > 0 ? mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
     if (s == TB_OK)
-        s = data != MAP_FAILED ? tb_cli_write_file("-", data, (size_t)size, err)
-                               : tb_fail(err, TB_ENOMEM, "%s: no memory", name);
+        s = data != MAP_FAILED ? tb_cli_write_file(path, data, (size_t)size, err)
+                               : tb_fail(err, TB_ENOMEM, "%.100s: no memory", name);
     if (data != MAP_FAILED)
         (void)munmap(data, (size_t)size);
     (void)close(fd);
@@ -158,15 +160,18 @@ static enum tb_status render_file(const struct tb_args *args, struct tb_render_s
                                   const char *path, struct tb_render_report *report,
                                   struct tb_error *err)
 {
-    char beside[4096];
-    if (snprintf(beside, sizeof beside, "%s.new-%d", path, (int)getpid()) >= (int)sizeof beside)
+    char target[4096], beside[4096 + 24];
+    if (strlen(path) >= sizeof target)
         return tb_fail(err, TB_EINVAL, "--output: the path is too long");
+    if (!tb_cli_target(path, target))
+        return render_out(args, spec, path, report, err);
+    (void)snprintf(beside, sizeof beside, "%s.new-%d", target, (int)getpid());
     struct tb_wav_config config = wav_config(args, spec);
     struct tb_wav *wav = tb_wav_create(beside, &config, err);
     if (!wav)
         return tb_fail(err, TB_EIO, "%.100s: cannot be written", path);
     enum tb_status s = render_wav(spec, wav, config.n_channels == 1, path, report, err);
-    if (s == TB_OK && rename(beside, path) != 0)
+    if (s == TB_OK && rename(beside, target) != 0)
         s = tb_fail(err, TB_EIO, "%.100s: %s", path, strerror(errno));
     if (s != TB_OK)
         (void)unlink(beside);
@@ -225,7 +230,7 @@ static enum tb_status render(struct tb_cli *cli, const struct source *source, co
                                   .cpu = tb_cli_cpu(args),
                                   .total_s = tb_args_number(args, "length", 0.0),
                                   .tail_s = tb_args_number(args, "tail", 10.0)};
-    s = is_standard(path) ? render_out(args, &spec, &report, err)
+    s = is_standard(path) ? render_out(args, &spec, path, &report, err)
                           : render_file(args, &spec, path, &report, err);
     if (s == TB_OK)
         *status = tell(cli, &spec, path, &report);

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Backups and cartridges on the command line, of a server and of the store itself.
+"""Backups, cartridges and what is written where; the link file, on the command line.
 
 usage: test_files.py TIMBRED [unittest arguments]
 """
 import json
 import os
 import pty
+import stat
 import subprocess
 import unittest
 
@@ -100,6 +101,32 @@ class Files(test_models.Models):
         os.close(ours)
         os.close(theirs)
 
+    def test_devices_and_links_stay(self):
+        """What is no file is written into, and what a link leads to is replaced, not the link."""
+        os.mkdir(self.path("state"))
+        self.import_bank(1)
+        note = ("--notes", "69:100:0:0.1", "--offline")
+        wanted = {}
+        for name, words in (("a.json", ("patch", "export", "ZV 000")),
+                            ("a.wav", ("render", "ZV 000", *note))):
+            self.call(*words, "-o", name)
+            wanted[name] = self.read(name)
+            pipe, link = self.path(f"{name}.pipe"), self.path(f"{name}.link")
+            os.mkfifo(pipe)
+            os.symlink(self.path(name), link)
+            with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+                self.call(*words, "-o", pipe)
+                self.assertEqual(reader.stdout.read(), wanted[name])
+            self.assertTrue(stat.S_ISFIFO(os.stat(pipe).st_mode))
+            with open(self.path(name), "wb") as f:
+                f.write(b"old")
+            self.call(*words, "-o", link)
+            self.assertTrue(os.path.islink(link))
+            self.assertEqual(self.read(name), wanted[name])
+            os.symlink("/dev/full", self.path(f"{name}.full"))
+            self.call(*words, "-o", f"{name}.full", status=74)
+            self.assertTrue(stat.S_ISCHR(os.stat("/dev/full").st_mode))
+
     def listed(self):
         return self.json("patch", "ls", "ZV", "--limit", "500")["total"]
 
@@ -178,6 +205,28 @@ class Files(test_models.Models):
         self.assertEqual(self.listed(), 3)
         self.start()
         self.assertEqual(self.listed(), 3)
+
+    def test_labels(self):
+        os.mkdir(self.path("state"))
+        self.import_bank(1)
+        for label in ("a\nb", "x" * 65):
+            self.call("token", "add", "--label", label, status=USAGE)
+            self.assertIn("label: ", self.error)
+        self.assertEqual(self.json("token", "ls")["items"], [])
+
+    def test_a_withdrawn_link_is_told(self):
+        self.start()
+        link = self.json("url")["url"].split("=")[1]
+        first = min(i["id"] for i in self.json("token", "ls")["items"])
+        self.assertEqual(self.json("token", "rm", str(first)), {})
+        self.call("status", status=test_cli.DENIED)
+        self.assertIn(f"the token in {self.path('state')}/link was withdrawn", self.error)
+        self.call("status", "--token", link)
+        for _ in range(6):
+            self.run_raw("status", "--state", self.path("state"), "--config", self.config,
+                         "--token", "wrong")
+        self.call("status", status=BUSY)
+        self.assertIn("too many wrong tokens", self.error)
 
 
 if __name__ == "__main__":
