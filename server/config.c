@@ -3,6 +3,7 @@
 
 #include <ini.h>
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
@@ -211,7 +212,8 @@ static enum tb_status set_option(struct tb_config *config, const char *arg, stru
     const char *equals = strchr(arg, '=');
     char key[64];
     if (strncmp(arg, "--", 2) != 0 || !equals || (size_t)(equals - arg - 2) >= sizeof key)
-        return tb_fail(err, TB_EINVAL, "%.60s: expected --section.key=value", arg);
+        return tb_fail(err, TB_EINVAL,
+                       "%.60s: expected --section.key=value; timbred serve --help lists them", arg);
     size_t n = (size_t)(equals - arg) - 2;
     memcpy(key, arg + 2, n);
     key[n] = '\0';
@@ -256,8 +258,23 @@ static bool is_contact(const char *text)
     return strncmp(text, "https://", 8) == 0 && isalnum((unsigned char)text[8]);
 }
 
+/* Whether this machine has it now is another question: a network may come up later. */
+static bool is_address(const char *text)
+{
+    char address[sizeof((struct tb_config *)0)->listen];
+    struct in6_addr six;
+    struct in_addr four;
+    (void)snprintf(address, sizeof address, "%s", text);
+    address[strcspn(address, "%")] = '\0'; /* fe80::1%eth0 */
+    return inet_aton(address, &four) || inet_pton(AF_INET6, address, &six) == 1;
+}
+
 static enum tb_status check(const struct tb_config *config, struct tb_error *err)
 {
+    if (!is_address(config->listen))
+        return tb_fail(
+            err, TB_EINVAL,
+            "server.listen: %.60s is no address, such as 0.0.0.0, 127.0.0.1 or ::", config->listen);
     if (config->security_contact[0] && !is_contact(config->security_contact))
         return tb_fail(err, TB_EINVAL,
                        "server.security_contact: %.60s is neither mailto:NAME@HOST nor https://...",

@@ -54,6 +54,12 @@ static const struct {
     {"", "--server.security_contact=http://b.org", "nor https://"},
     {"", "--server.security_contact=https:///x", "nor https://"},
     {"", "--server.security_contact=mailto:a@b.org\nExpires: never", "neither mailto:"},
+    {"", "--server.listen=192.0.2.1", NULL}, /* perhaps not yet this machine's */
+    {"", "--server.listen=::1", NULL},
+    {"", "--server.listen=fe80::1%eth9", NULL},
+    {"", "--server.listen=localhost", "server.listen: localhost is no address, such as 0.0.0.0"},
+    {"[server]\nlisten = 1.2.3.4.5\n", NULL, "server.listen: 1.2.3.4.5 is no address"},
+    {"", "--server.listen=", "server.listen:  is no address"},
     {"", "--audio.rate=96000", NULL},
     {"", "--audio.rate=1", "audio.rate: 1 is not in 22050..192000"},
     {"", "--audio.rat=1", "audio.rat: no such setting"},
