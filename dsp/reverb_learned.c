@@ -26,6 +26,30 @@ void tb_learned_reverb_decay(struct tb_learned_reverb *r, float factor)
     r->wanted = factor < 0.25f ? 0.25f : factor < 2.0f ? factor : 2.0f;
 }
 
+/* Products of n partitions from i on, whose spectra of the input lie together. */
+static void multiply(const struct tb_learned_reverb *r, struct tb_reverb_level *l, unsigned i,
+                     unsigned n)
+{
+    const unsigned age = l->newest + i;
+    const struct tb_mac_job job = {.x = part(l->x, l->n, age < l->n_parts ? age : age - l->n_parts),
+                                   .h = part(l->h, l->n, i),
+                                   .y = l->sum,
+                                   .n = l->n,
+                                   .n_parts = n,
+                                   .gain = gain_of(r, l, i)};
+    r->kernels->mac(&job);
+}
+
+/* All partitions at once, for sizes that are done in a block, while all have the same gain. */
+static void multiply_all(const struct tb_learned_reverb *r, struct tb_reverb_level *l)
+{
+    const unsigned behind = l->n_parts - l->newest; /* until x starts over */
+    const unsigned first = behind < l->n_heard ? behind : l->n_heard;
+    multiply(r, l, 0, first);
+    if (l->n_heard > first)
+        multiply(r, l, first, l->n_heard - first);
+}
+
 /* Forward transform, one product a partition, inverse transform, and the result. */
 static void run_step(const struct tb_learned_reverb *r, struct tb_reverb_level *l)
 {
@@ -38,18 +62,14 @@ static void run_step(const struct tb_learned_reverb *r, struct tb_reverb_level *
     }
     if (step < products) {
         const unsigned i = step - forward;
-        const unsigned age = l->newest + i;
         if (i == 0)
             memset(l->sum.re, 0, 2 * l->n * sizeof(float));
-        if (i >= l->n_heard)
-            return;
-        const struct tb_mac_job job = {
-            .x = part(l->x, l->n, age < l->n_parts ? age : age - l->n_parts),
-            .h = part(l->h, l->n, i),
-            .y = l->sum,
-            .n = l->n,
-            .gain = gain_of(r, l, i)};
-        kernels->mac(&job);
+        if (l->n == TB_REVERB_QUANTUM && r->factor == 1.0f) {
+            multiply_all(r, l);
+            l->step = products;
+        } else if (i < l->n_heard) {
+            multiply(r, l, i, 1);
+        }
         return;
     }
     if (step < products + forward) {

@@ -63,11 +63,18 @@ static void levels(float *y, const float *x, size_t n, const struct tb_level_cur
 static void mac(const struct tb_mac_job *job)
 {
     for (size_t i = 0; i < job->n; i += TB_VLANES) {
-        const tb_vf xr = tb_vload(job->x.re + i), xi = tb_vload(job->x.im + i);
-        const tb_vf hr = tb_vload(job->h.re + i) * job->gain;
-        const tb_vf hi = tb_vload(job->h.im + i) * job->gain;
-        tb_vstore(job->y.re + i, tb_vload(job->y.re + i) + xr * hr - xi * hi);
-        tb_vstore(job->y.im + i, tb_vload(job->y.im + i) + xr * hi + xi * hr);
+        tb_vf re = {0}, im = {0};
+        const float *xr = job->x.re + i, *xi = job->x.im + i;
+        const float *hr = job->h.re + i, *hi = job->h.im + i;
+        for (unsigned k = 0; k < job->n_parts; k++) {
+            const size_t at = 2 * job->n * k;
+            const tb_vf a = tb_vload(xr + at), b = tb_vload(xi + at);
+            const tb_vf c = tb_vload(hr + at), e = tb_vload(hi + at);
+            re += a * c - b * e;
+            im += a * e + b * c;
+        }
+        tb_vstore(job->y.re + i, tb_vload(job->y.re + i) + job->gain * re);
+        tb_vstore(job->y.im + i, tb_vload(job->y.im + i) + job->gain * im);
     }
 }
 
@@ -136,57 +143,14 @@ TB_INLINE void butterfly4(const struct tb_pass *p, size_t at, size_t i, const bo
     put(p->x, at + 3 * d, e);
 }
 
-/* x[0..3] times 1, w, w^2, w^3 or their conjugates: sign 1 or -1. */
-static void narrow_turn(const struct tb_pass *p, size_t i, float sign, float x[2][4])
-{
-    for (size_t k = 1; k < 4; k++) {
-        const float re = p->twiddle[(2 * k - 2) * p->d + i];
-        const float im = sign * p->twiddle[(2 * k - 1) * p->d + i];
-        const float turned = x[0][k] * re - x[1][k] * im;
-        x[1][k] = x[0][k] * im + x[1][k] * re;
-        x[0][k] = turned;
-    }
-}
-
-/* The same where d is less than a vector, which is only the ends of short transforms. */
-static void narrow4(const struct tb_pass *p, size_t at, bool inverse)
-{
-    const size_t d = p->d;
-    const float sign = inverse ? -1.0f : 1.0f;
-    float *re = p->x.re + at, *im = p->x.im + at;
-    for (size_t i = 0; i < d; i++) {
-        float x[2][4] = {{re[i], re[i + d], re[i + 2 * d], re[i + 3 * d]},
-                         {im[i], im[i + d], im[i + 2 * d], im[i + 3 * d]}};
-        if (inverse)
-            narrow_turn(p, i, -1, x);
-        const float sr = x[0][0] + x[0][2], sm = x[1][0] + x[1][2];
-        const float tr = x[0][0] - x[0][2], tm = x[1][0] - x[1][2];
-        const float ur = x[0][1] + x[0][3], um = x[1][1] + x[1][3];
-        const float vr = sign * (x[1][1] - x[1][3]), vm = -sign * (x[0][1] - x[0][3]);
-        float y[2][4] = {{sr + ur, tr + vr, sr - ur, tr - vr},
-                         {sm + um, tm + vm, sm - um, tm - vm}};
-        if (!inverse)
-            narrow_turn(p, i, 1, y);
-        for (size_t k = 0; k < 4; k++) {
-            re[i + k * d] = y[0][k];
-            im[i + k * d] = y[1][k];
-        }
-    }
-}
-
 static void pass4(const struct tb_pass *p, bool inverse)
 {
-    for (size_t at = 0; at < p->n; at += 4 * p->d) {
-        if (p->d < TB_VLANES) {
-            narrow4(p, at, inverse);
-            continue;
-        }
+    for (size_t at = 0; at < p->n; at += 4 * p->d)
         for (size_t i = 0; i < p->d; i += TB_VLANES)
             if (inverse)
                 butterfly4(p, at + i, i, true);
             else
                 butterfly4(p, at + i, i, false);
-    }
 }
 
 static void pass2(const struct tb_pass *p, bool inverse)
@@ -216,12 +180,129 @@ static void twist(struct tb_complexes x, const float *w_re, const float *w_im, s
     }
 }
 
-/* Four by four at a time. */
+/* The 64 points of a short transform in registers: 16 apart by four, then what is left by two,
+ * within vectors where points are less than one apart. The order of the spectrum is nobody's
+ * business. */
+enum { POINTS = TB_SHORT_POINTS, VECTORS = POINTS / TB_VLANES, QUARTER = VECTORS / 4 };
+
+/* Lanes d apart change places. */
+TB_INLINE tb_vf swap_lanes(tb_vf x, const int d)
+{
+#if TB_VLANES == 16
+    if (d == 8)
+        return __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+    if (d == 4)
+        return __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+    if (d == 2)
+        return __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+    return __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+#elif TB_VLANES == 8
+    if (d == 4)
+        return __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3);
+    if (d == 2)
+        return __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5);
+    return __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6);
+#else
+    if (d == 2)
+        return __builtin_shufflevector(x, x, 2, 3, 0, 1);
+    return __builtin_shufflevector(x, x, 1, 0, 3, 2);
+#endif
+}
+
+/* Sums of the points d apart in the lower ones, differences in the upper ones. */
+TB_INLINE void sums_of(struct complex x[VECTORS], const float *sign, const int d)
+{
+    struct complex y[VECTORS];
+    TB_UNROLL
+    for (int v = 0; v < VECTORS; v++) {
+        const tb_vf s = tb_vload(sign + v * TB_VLANES % 16);
+        const struct complex other =
+            d >= TB_VLANES ? x[v ^ (d / TB_VLANES)]
+                           : (struct complex){swap_lanes(x[v].re, d), swap_lanes(x[v].im, d)};
+        y[v] = (struct complex){x[v].re * s + other.re, x[v].im * s + other.im};
+    }
+    TB_UNROLL
+    for (int v = 0; v < VECTORS; v++)
+        x[v] = y[v];
+}
+
+TB_INLINE void turn_lanes(struct complex x[VECTORS], const float *w, const bool conjugate)
+{
+    TB_UNROLL
+    for (int v = 0; v < VECTORS; v++)
+        x[v] = turn(x[v], w + v * TB_VLANES % 16, 16, conjugate);
+}
+
+TB_INLINE void by_four(struct complex x[VECTORS], const float *w, const bool inverse)
+{
+    TB_UNROLL
+    for (int v = 0; v < QUARTER; v++) {
+        struct complex *at = x + v;
+        const float *here = w + v * TB_VLANES;
+        for (int k = 1; k < 4 && inverse; k++)
+            at[k * QUARTER] = turn(at[k * QUARTER], here + 32 * (k - 1), 16, true);
+        const struct complex s = add(at[0], at[2 * QUARTER]), t = sub(at[0], at[2 * QUARTER]);
+        const struct complex u = add(at[QUARTER], at[3 * QUARTER]);
+        const struct complex e = quarter(sub(at[QUARTER], at[3 * QUARTER]), inverse);
+        at[0] = add(s, u);
+        at[QUARTER] = add(t, e);
+        at[2 * QUARTER] = sub(s, u);
+        at[3 * QUARTER] = sub(t, e);
+        for (int k = 1; k < 4 && !inverse; k++)
+            at[k * QUARTER] = turn(at[k * QUARTER], here + 32 * (k - 1), 16, false);
+    }
+}
+
+static void forward64(const struct tb_short_tables *t, const float *in, struct tb_complexes out)
+{
+    struct complex x[VECTORS];
+    TB_UNROLL
+    for (int v = 0; v < VECTORS; v++) {
+        const tb_vf a = tb_vload(in + v * TB_VLANES);
+        x[v] = (struct complex){a * tb_vload(t->twist[0] + v * TB_VLANES),
+                                a * tb_vload(t->twist[1] + v * TB_VLANES)};
+    }
+    by_four(x, t->by_four[0], false);
+    TB_UNROLL
+    for (int k = 0; k < 4; k++) {
+        sums_of(x, t->sign[k], 8 >> k);
+        if (k < 3)
+            turn_lanes(x, t->by_two[k][0], false);
+    }
+    TB_UNROLL
+    for (int v = 0; v < VECTORS; v++)
+        put(out, (size_t)v * TB_VLANES, x[v]);
+}
+
+static void inverse64(const struct tb_short_tables *t, struct tb_complexes in,
+                      struct tb_complexes out)
+{
+    struct complex x[VECTORS];
+    TB_UNROLL
+    for (int v = 0; v < VECTORS; v++)
+        x[v] = get(in, (size_t)v * TB_VLANES);
+    TB_UNROLL
+    for (int k = 3; k >= 0; k--) {
+        if (k < 3)
+            turn_lanes(x, t->by_two[k][0], true);
+        sums_of(x, t->sign[k], 8 >> k);
+    }
+    by_four(x, t->by_four[0], true);
+    TB_UNROLL
+    for (int v = 0; v < VECTORS; v++) {
+        const tb_vf re = tb_vload(t->twist[0] + v * TB_VLANES);
+        const tb_vf im = tb_vload(t->twist[1] + v * TB_VLANES);
+        put(out, (size_t)v * TB_VLANES,
+            (struct complex){x[v].re * re + x[v].im * im, x[v].im * re - x[v].re * im});
+    }
+}
+
+/* Four by four at a time, row after row: `from` is read once, as it lies. */
 static void transpose(float *to, const float *from, size_t rows, size_t cols)
 {
     typedef float v4 __attribute__((vector_size(16)));
-    for (size_t c = 0; c < cols; c += 4)
-        for (size_t r = 0; r < rows; r += 4) {
+    for (size_t r = 0; r < rows; r += 4)
+        for (size_t c = 0; c < cols; c += 4) {
             v4 x[4];
             for (size_t i = 0; i < 4; i++)
                 memcpy(&x[i], from + (r + i) * cols + c, sizeof x[i]);
@@ -257,4 +338,6 @@ const struct tb_synth_kernels TB_VARIANT(tb_synth_kernels) = {
     .pass2 = pass2,
     .twist = twist,
     .transpose = transpose,
+    .forward64 = forward64,
+    .inverse64 = inverse64,
 };

@@ -90,14 +90,24 @@ struct tb_level_curve {
 struct tb_mac_job {
     struct tb_complexes x, h, y; /* [n], n a multiple of 16 */
     size_t n;
-    float gain; /* of the product */
+    unsigned n_parts; /* of x and h, each 2 n floats behind the one before */
+    float gain;       /* of the products */
 };
 
-/* One pass of a transform of n points over all blocks of 4 * d (or 2 * d). */
+/* One pass of a transform of n points over all blocks of 4 * d (or 2 * d), d a multiple of 16. */
 struct tb_pass {
     struct tb_complexes x; /* [n] */
     const float *twiddle;  /* [6][d]: w, w^2, w^3, real and imaginary; radix 2: [2][d] */
     size_t n, d;
+};
+
+/* Of a transform of 64 points. */
+enum { TB_SHORT_POINTS = 64 };
+struct tb_short_tables {
+    float twist[2][TB_SHORT_POINTS];
+    float by_four[6][16];   /* w, w^2, w^3, real and imaginary */
+    float by_two[4][2][16]; /* w of points 8, 4, 2 and 1 apart, 1 in the lower ones */
+    float sign[4][16];      /* 1 in the lower ones, -1 in the upper ones */
 };
 
 struct tb_synth_kernels {
@@ -127,7 +137,7 @@ struct tb_synth_kernels {
     void (*noise)(float *x, uint32_t counter, size_t n);
     /* y[n] = scale * sigmoid(x[n])^power + floor, relative error below 1e-6; up to 15 more. */
     void (*levels)(float *y, const float *x, size_t n, const struct tb_level_curve *curve);
-    /* y += gain x h */
+    /* y += gain times the sum of x h over all parts */
     void (*mac)(const struct tb_mac_job *job);
     /* Decimation in frequency, forward, and the inverse of it. */
     void (*pass4)(const struct tb_pass *pass, bool inverse);
@@ -137,6 +147,10 @@ struct tb_synth_kernels {
                   bool conjugate);
     /* to[cols][rows] from from[rows][cols], both multiples of 4. */
     void (*transpose)(float *to, const float *from, size_t rows, size_t cols);
+    /* The whole of what `tb_transform` says, for 64 points: in[64] to a spectrum, and back. */
+    void (*forward64)(const struct tb_short_tables *t, const float *in, struct tb_complexes out);
+    void (*inverse64)(const struct tb_short_tables *t, struct tb_complexes in,
+                      struct tb_complexes out);
 };
 
 /* Control thread, once. The best that this machine runs for TB_NN_CPU_BEST; NULL: not here. */

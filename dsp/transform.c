@@ -22,7 +22,9 @@ static void run_pass(const struct tb_transform *t, const struct tb_synth_kernels
 void tb_transform_forward(const struct tb_transform *t, const struct tb_synth_kernels *kernels,
                           struct tb_complexes a, struct tb_complexes b, unsigned step)
 {
-    if (step == 0) {
+    if (t->whole) {
+        kernels->forward64(t->whole, a.re, b);
+    } else if (step == 0) {
         memset(a.im, 0, t->n * sizeof *a.im);
         kernels->twist(a, t->twist_re, t->twist_im, t->n, false);
     } else if (step <= t->n_passes) {
@@ -38,7 +40,9 @@ void tb_transform_forward(const struct tb_transform *t, const struct tb_synth_ke
 void tb_transform_inverse(const struct tb_transform *t, const struct tb_synth_kernels *kernels,
                           struct tb_complexes a, struct tb_complexes b, unsigned step)
 {
-    if (step < 2) {
+    if (t->whole) {
+        kernels->inverse64(t->whole, b, a);
+    } else if (step < 2) {
         run_pass(t, kernels, b, t->n_passes + 1 - step, true);
     } else if (step == 2) {
         kernels->transpose(a.re, b.re, BLOCK, t->n / BLOCK);

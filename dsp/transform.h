@@ -14,16 +14,17 @@
 enum { TB_TRANSFORM_MAX_PASSES = 8 };
 
 struct tb_transform {
-    size_t n;          /* 64, 512, 4096: a power of two from 64 */
+    size_t n;          /* 64, 512, 4096: 64 or a power of two from 256 */
     unsigned n_steps;  /* of either direction */
     unsigned n_passes; /* before the transposition; two more come behind */
     size_t distance[TB_TRANSFORM_MAX_PASSES];
     float *twiddle[TB_TRANSFORM_MAX_PASSES];
     float *twist_re, *twist_im;
     float *memory;
+    struct tb_short_tables *whole; /* of 64 points, which are done in one step; otherwise NULL */
 };
 
-/* Control thread. False: no memory, or n is not a power of two from 64 to 65536. */
+/* Control thread. False: no memory, or n is neither 64 nor a power of two from 256 to 65536. */
 bool tb_transform_init(struct tb_transform *t, size_t n);
 void tb_transform_clear(struct tb_transform *t);
 

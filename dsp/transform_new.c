@@ -37,12 +37,40 @@ static size_t plan_passes(struct tb_transform *t, size_t n)
     return floats + 6 * (n / 4 + n / BLOCK);
 }
 
+static struct tb_short_tables *new_tables(void)
+{
+    struct tb_short_tables *t = aligned_alloc(64, (sizeof *t + 63) / 64 * 64);
+    if (!t)
+        return NULL;
+    for (size_t i = 0; i < TB_SHORT_POINTS; i++) {
+        const double angle = -TWO_PI / 4 * (double)i / TB_SHORT_POINTS;
+        t->twist[0][i] = (float)cos(angle);
+        t->twist[1][i] = (float)sin(angle);
+    }
+    fill_twiddle(t->by_four[0], BLOCK, 1, 4);
+    for (size_t k = 0; k < 4; k++)
+        for (size_t i = 0; i < BLOCK; i++) {
+            const size_t apart = 8U >> k, at = i % (2 * apart);
+            const bool upper = at >= apart;
+            const double angle = upper ? -TWO_PI * (double)(at - apart) / (double)(2 * apart) : 0;
+            t->by_two[k][0][i] = (float)cos(angle);
+            t->by_two[k][1][i] = (float)sin(angle);
+            t->sign[k][i] = upper ? -1 : 1;
+        }
+    return t;
+}
+
 bool tb_transform_init(struct tb_transform *t, size_t n)
 {
     memset(t, 0, sizeof *t);
-    if (n < 64 || n > 65536 || (n & (n - 1)))
+    if ((n < 256 && n != TB_SHORT_POINTS) || n > 65536 || (n & (n - 1)))
         return false;
     t->n = n;
+    if (n == TB_SHORT_POINTS) {
+        t->n_steps = 1;
+        t->whole = new_tables();
+        return t->whole;
+    }
     const size_t floats = plan_passes(t, n);
     t->memory = aligned_alloc(64, (floats * sizeof(float) + 63) / 64 * 64);
     if (!t->memory)
@@ -68,5 +96,6 @@ bool tb_transform_init(struct tb_transform *t, size_t n)
 void tb_transform_clear(struct tb_transform *t)
 {
     free(t->memory);
+    free(t->whole);
     memset(t, 0, sizeof *t);
 }
