@@ -211,6 +211,7 @@ static enum tb_status train(const struct tb_train_job *job, struct tb_error *err
         give_number(g, numbers[i], json_number_value(json_object_get(job->spec, numbers[i])));
     /* what made the shipped instruments (models/README.md) */
     const bool fm = strcmp(text_in(job->spec, "family"), "ddx7") == 0;
+    give_number(g, "decay", 0.1);
     give_number(g, "dropout", 0);
     give_number(g, "floor", fm ? -60 : -66);
     give_number(g, "validate", VALIDATE_STEPS);

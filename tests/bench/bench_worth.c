@@ -35,7 +35,7 @@ static const struct row {
 } rows[] = {
     {"whole noise filter", "its first half, without the peak", CUT_NOISE, HPN | WAVETABLE},
     {"levels on straight lines", "held for a frame", HELD, ALL},
-    {"no feedback, as trained", "feedback 3 put in", WITH_FEEDBACK, DDX7},
+    {"feedback as trained, if any", "feedback 3 put in", WITH_FEEDBACK, DDX7},
     {"exact ratios, as trained", "operators detuned by up to 3 cents", DETUNED, DDX7},
     {"loudness of 32 ms windows, as the live tracker has it",
      "of 128 ms windows, centred, level made equal", LONG_LOUDNESS, ALL},
