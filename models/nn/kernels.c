@@ -139,23 +139,8 @@ TB_INLINE void finish(const struct tail *tail, unsigned voice, unsigned at, tb_v
     tb_vstore(tail->dst + voice * tail->stride + at, y);
 }
 
-/* Adds the products of the i-th inputs x[voice]. */
-TB_INLINE void input_float(tb_vf *acc, const unsigned char *w, const struct panel *p, struct tile t,
-                           const float *const *x, size_t i)
-{
-    const size_t lane = t.storage == TB_NN_F32 ? sizeof(float) : sizeof(uint16_t);
-    TB_UNROLL
-    for (unsigned s = 0; s < t.vectors; s++) {
-        const tb_vf weight = weights_at(w + vector_at(p, s, lane), t.storage);
-        TB_UNROLL
-        for (unsigned v = 0; v < t.n; v++)
-            acc[s * t.n + v] += weight * x[v][i];
-    }
-}
-
 TB_INLINE void tile_float(const struct tb_nn_job *job, const struct panel *p, struct tile t)
 {
-    const unsigned sums = t.vectors * t.n;
     const size_t n = job->op->n_row;
     const size_t lane = t.storage == TB_NN_F32 ? sizeof(float) : sizeof(uint16_t);
     const unsigned char *w = p->values + p->slice * lane;
@@ -171,11 +156,24 @@ TB_INLINE void tile_float(const struct tb_nn_job *job, const struct panel *p, st
             TB_UNROLL
             for (unsigned c = 0; c < t.steps; c++) {
                 prefetch(w + c * row, t, lane);
-                input_float(acc + c % t.chains * sums, w + c * row, p, t, x, i + c);
+                TB_UNROLL
+                for (unsigned s = 0; s < t.vectors; s++) {
+                    const tb_vf weight = weights_at(w + c * row + vector_at(p, s, lane), t.storage);
+                    TB_UNROLL
+                    for (unsigned v = 0; v < t.n; v++)
+                        acc[(c % t.chains * t.vectors + s) * t.n + v] += weight * x[v][i + c];
+                }
             }
         }
-        for (; i < n; i++, w += row)
-            input_float(acc, w, p, t, x, i);
+        for (; i < n; i++, w += row) {
+            TB_UNROLL
+            for (unsigned s = 0; s < t.vectors; s++) {
+                const tb_vf weight = weights_at(w + vector_at(p, s, lane), t.storage);
+                TB_UNROLL
+                for (unsigned v = 0; v < t.n; v++)
+                    acc[s * t.n + v] += weight * x[v][i];
+            }
+        }
     }
     const struct tail tail = tail_of(job, p, t.first);
     TB_UNROLL
@@ -184,7 +182,7 @@ TB_INLINE void tile_float(const struct tb_nn_job *job, const struct panel *p, st
         TB_UNROLL
         for (unsigned v = 0; v < t.n; v++)
             finish(&tail, v, s * TB_VLANES,
-                   bias + tb_nn_chain_sum(acc + s * t.n + v, sums, t.chains));
+                   bias + tb_nn_chain_sum(acc + s * t.n + v, t.vectors * t.n, t.chains));
     }
 }
 
@@ -400,23 +398,35 @@ TB_INLINE void linear_with(const struct tb_nn_job *job, enum tb_nn_dtype storage
         tb_nn_remember(job);
 }
 
+/* One function for each storage: compilers take their time over all of them in one. */
+#define LINEAR(name, storage)                                                                      \
+    __attribute__((noinline)) static void name(const struct tb_nn_job *job)                        \
+    {                                                                                              \
+        linear_with(job, storage);                                                                 \
+    }
+LINEAR(linear_f32, TB_NN_F32)
+LINEAR(linear_f16, TB_NN_F16)
+LINEAR(linear_bf16, TB_NN_BF16)
+LINEAR(linear_int8, TB_NN_I8)
+LINEAR(linear_fine, I8_FINE)
+
 static void linear(const struct tb_nn_job *job)
 {
     switch (job->op->storage) {
     case TB_NN_F32:
-        linear_with(job, TB_NN_F32);
+        linear_f32(job);
         break;
     case TB_NN_F16:
-        linear_with(job, TB_NN_F16);
+        linear_f16(job);
         break;
     case TB_NN_BF16:
-        linear_with(job, TB_NN_BF16);
+        linear_bf16(job);
         break;
     case TB_NN_I8:
         if (job->model->spec.fine)
-            linear_with(job, I8_FINE);
+            linear_fine(job);
         else
-            linear_with(job, TB_NN_I8);
+            linear_int8(job);
         break;
     case TB_NN_N_DTYPES:
         break;

@@ -32,7 +32,9 @@
 #endif
 
 #define TB_INLINE static inline __attribute__((always_inline, unused))
-#if defined(__clang__)
+#if defined(__SANITIZE_ADDRESS__)
+#define TB_UNROLL /* gcc needs minutes for each check of each round */
+#elif defined(__clang__)
 #define TB_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define TB_UNROLL _Pragma("GCC unroll 16")
