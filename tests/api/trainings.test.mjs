@@ -61,6 +61,14 @@ function trainPid() {
     return null;
 }
 
+/** The job, which is told as running before it is a process of its own name. */
+async function jobPid() {
+    for (let i = 0; i < 200 && trainPid() === null; i++) await sleep(50);
+    const pid = trainPid();
+    assert.notEqual(pid, null, 'no job');
+    return pid;
+}
+
 function peak(data) {
     let most = 0;
     for (let i = 44; i + 1 < data.length; i += 2)
@@ -158,7 +166,7 @@ test('one at a time, and its data stays as it is', async () => {
 test('the job has no more rights and no more priority than it needs', async () => {
     const uuid = await begin();
     await until(d, uuid, (t) => t.step > 0);
-    const pid = trainPid();
+    const pid = await jobPid();
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
     assert.match(status, /^CapEff:\s+0+$/m);
     assert.match(status, /^NoNewPrivs:\s+1$/m);
@@ -203,7 +211,7 @@ const alive = (pid) => existsSync(`/proc/${pid}`);
 
 // kill -9 of the role that owns the sound and has started the others: they do not outlive it.
 async function killAudio() {
-    const others = [d.webPid(), trainPid()];
+    const others = [d.webPid(), await jobPid()];
     assert.ok(others.every((pid) => pid > 0 && alive(pid)), String(others));
     await d.stop('SIGKILL');
     for (let i = 0; i < 300 && others.some(alive); i++) await sleep(100);
@@ -218,7 +226,7 @@ for (const role of ['job', 'web', 'audio', 'all'])
         await stop(uuid); // a checkpoint from which it must go on
         await resume(uuid);
         const saved = await until(d, uuid, (t) => t.phase === 'training' && t.step > 0);
-        if (role === 'job') process.kill(trainPid(), 'SIGKILL');
+        if (role === 'job') process.kill(await jobPid(), 'SIGKILL');
         if (role === 'web') await d.killWeb();
         if (role === 'audio') await killAudio();
         if (role === 'all') {
