@@ -93,6 +93,11 @@ struct tb_cli_bytes {
     size_t size;
 };
 
+/* A whole answer's body. */
+struct tb_client_request;
+enum tb_status tb_cli_fetch(const struct tb_client_request *request, struct tb_cli_bytes *out,
+                            struct tb_error *err);
+
 /* GET of a file; path as above. */
 enum tb_status tb_cli_download(struct tb_cli *cli, const char *path, struct tb_cli_bytes *out,
                                struct tb_error *err);
@@ -105,6 +110,11 @@ struct tb_store *tb_cli_store(struct tb_cli *cli, enum tb_store_mode mode, struc
 /* query: struct tb_patch_query; {"items":[],"total","limit","offset"}. */
 enum tb_status tb_cli_patch_list(struct tb_cli *cli, const struct tb_patch_query *query,
                                  json_t **list, struct tb_error *err);
+
+/* The items of all its pages: of the bank with this uuid or, NULL, of everything by name. To be
+ * decref'd; NULL unless TB_OK. */
+enum tb_status tb_cli_patch_all(struct tb_cli *cli, const char *bank, json_t **items,
+                                struct tb_error *err);
 
 /* name: a uuid, or a whole name (case does not matter). TB_ENOTFOUND; TB_EINVAL when several
  * patches have that name: the text tells their uuids. */
@@ -164,5 +174,10 @@ bool tb_cli_target(const char *path, char target[4096]);
  * to a terminal what is no text. */
 enum tb_status tb_cli_write_file(const char *path, const void *data, size_t size,
                                  struct tb_error *err);
+
+/* The end of what gets a file: where got is TB_OK writes it to --output, then frees it; tells of it
+ * with --json unless it went to standard output. An exit status. */
+int tb_cli_deliver(struct tb_cli *cli, struct tb_cli_bytes *file, enum tb_status got,
+                   struct tb_error *err);
 
 #endif

@@ -41,7 +41,6 @@ static enum tb_status backup_stored(struct tb_cli *cli, struct tb_cli_bytes *out
 
 int tb_run_backup_export(struct tb_cli *cli)
 {
-    const char *output = tb_args_text(&cli->args, "output", NULL);
     struct tb_cli_bytes backup = {0};
     struct tb_error err;
     int status = tb_cli_connect(cli, TB_CLI_ANY);
@@ -50,16 +49,9 @@ int tb_run_backup_export(struct tb_cli *cli)
     enum tb_status s = cli->remote ? tb_cli_download(cli, "/api/v1/backup", &backup, &err)
                                    : backup_stored(cli, &backup, &err);
     mode_t mask = umask(0077); /* it holds everything, hashes of tokens too */
-    if (s == TB_OK)
-        s = tb_cli_write_file(output, backup.data, backup.size, &err);
+    status = tb_cli_deliver(cli, &backup, s, &err);
     (void)umask(mask);
-    free(backup.data);
-    if (s != TB_OK)
-        return tb_cli_fail(cli, &err);
-    if (cli->json && output && strcmp(output, "-") != 0)
-        return tb_cli_print(
-            json_pack("{s:s,s:I}", "output", output, "bytes", (json_int_t)backup.size));
-    return 0;
+    return status;
 }
 
 static enum tb_status restore_stored(struct tb_cli *cli, const char *file, struct tb_error *err)

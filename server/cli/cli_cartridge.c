@@ -10,32 +10,25 @@
 
 /* Patches as a DX7 takes them: 32 voices a cartridge. */
 
-enum { PAGE = 500, MAX_PATH = 2048 };
+enum { MAX_PATH = 2048 };
 
 /* Every patch of the bank or, where it is "", of all by name: uuid of a voice into voices, of what
  * a network plays into networks as a key. */
 static enum tb_status sort_out(struct tb_cli *cli, const char *bank, json_t *voices,
                                json_t *networks, struct tb_error *err)
 {
-    struct tb_patch_query query = {
-        .bank = bank[0] ? bank : NULL, .sort = bank[0] ? NULL : "name", .limit = PAGE};
-    for (json_int_t total = 1; query.offset < total; query.offset += PAGE) {
-        json_t *list = NULL, *item;
-        size_t i;
-        enum tb_status s = tb_cli_patch_list(cli, &query, &list, err);
-        if (s != TB_OK)
-            return s;
-        total = json_integer_value(json_object_get(list, "total"));
-        json_array_foreach(json_object_get(list, "items"), i, item)
-        {
-            if (json_is_true(json_object_get(item, "network")))
-                (void)json_object_set_new(networks, tb_cli_text(item, "uuid"), json_true());
-            else
-                (void)json_array_append(voices, json_object_get(item, "uuid"));
-        }
-        json_decref(list);
+    json_t *items, *item;
+    size_t i;
+    enum tb_status s = tb_cli_patch_all(cli, bank[0] ? bank : NULL, &items, err);
+    json_array_foreach(items, i, item)
+    {
+        if (json_is_true(json_object_get(item, "network")))
+            (void)json_object_set_new(networks, tb_cli_text(item, "uuid"), json_true());
+        else
+            (void)json_array_append(voices, json_object_get(item, "uuid"));
     }
-    return TB_OK;
+    json_decref(items);
+    return s;
 }
 
 /* A bank may hold a patch twice, and its order is that of its places. */

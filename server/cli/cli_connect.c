@@ -254,13 +254,11 @@ enum tb_status tb_cli_upload(struct tb_cli *cli, const struct tb_cli_upload *upl
     return s;
 }
 
-enum tb_status tb_cli_download(struct tb_cli *cli, const char *path, struct tb_cli_bytes *out,
-                               struct tb_error *err)
+enum tb_status tb_cli_fetch(const struct tb_client_request *request, struct tb_cli_bytes *out,
+                            struct tb_error *err)
 {
     struct tb_client_reply reply;
-    const struct tb_client_request request = {
-        .method = "GET", .url = cli->url, .path = path, .token = cli->token, .timeout_ms = FILE_MS};
-    enum tb_status s = tb_client_call(&request, &reply, err);
+    enum tb_status s = tb_client_call(request, &reply, err);
     if (s == TB_OK)
         s = tb_client_status(&reply, err);
     if (s == TB_OK) {
@@ -269,6 +267,14 @@ enum tb_status tb_cli_download(struct tb_cli *cli, const char *path, struct tb_c
     }
     tb_client_reply_clear(&reply);
     return s;
+}
+
+enum tb_status tb_cli_download(struct tb_cli *cli, const char *path, struct tb_cli_bytes *out,
+                               struct tb_error *err)
+{
+    const struct tb_client_request request = {
+        .method = "GET", .url = cli->url, .path = path, .token = cli->token, .timeout_ms = FILE_MS};
+    return tb_cli_fetch(&request, out, err);
 }
 
 struct tb_store *tb_cli_store(struct tb_cli *cli, enum tb_store_mode mode, struct tb_error *err)

@@ -25,19 +25,13 @@ static enum tb_status get_part(struct tb_cli *cli, const json_t *uuids, size_t f
 
 static enum tb_status list_everything(struct tb_cli *cli, json_t *uuids, struct tb_error *err)
 {
-    struct tb_patch_query query = {.sort = "name", .limit = PAGE};
-    for (json_int_t total = 1; query.offset < total; query.offset += PAGE) {
-        json_t *list = NULL, *item;
-        size_t i;
-        enum tb_status s = tb_cli_patch_list(cli, &query, &list, err);
-        if (s != TB_OK)
-            return s;
-        total = json_integer_value(json_object_get(list, "total"));
-        json_array_foreach(json_object_get(list, "items"), i, item)(void)
-            json_array_append(uuids, json_object_get(item, "uuid"));
-        json_decref(list);
-    }
-    return TB_OK;
+    json_t *items, *item;
+    size_t i;
+    enum tb_status s = tb_cli_patch_all(cli, NULL, &items, err);
+    json_array_foreach(items, i, item)(void)
+        json_array_append(uuids, json_object_get(item, "uuid"));
+    json_decref(items);
+    return s;
 }
 
 /* A request takes a limited number of patches: larger files are put together here. */

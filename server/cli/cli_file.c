@@ -117,3 +117,18 @@ enum tb_status tb_cli_write_file(const char *path, const void *data, size_t size
         (void)unlink(beside);
     return s;
 }
+
+int tb_cli_deliver(struct tb_cli *cli, struct tb_cli_bytes *file, enum tb_status got,
+                   struct tb_error *err)
+{
+    const char *output = tb_args_text(&cli->args, "output", NULL);
+    if (got == TB_OK)
+        got = tb_cli_write_file(output, file->data, file->size, err);
+    free(file->data);
+    if (got != TB_OK)
+        return tb_cli_fail(cli, err);
+    if (cli->json && output && strcmp(output, "-") != 0)
+        return tb_cli_print(
+            json_pack("{s:s,s:I}", "output", output, "bytes", (json_int_t)file->size));
+    return 0;
+}

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { MAX_PATH = 1536, MAX_SAME_NAME = 500 };
+enum { MAX_PATH = 1536, MAX_SAME_NAME = 500, PAGE = 500 };
 
 /* ---- query text */
 
@@ -72,6 +72,26 @@ enum tb_status tb_cli_patch_list(struct tb_cli *cli, const struct tb_patch_query
 {
     *list = NULL;
     return cli->remote ? list_remote(cli, query, list, err) : list_stored(cli, query, list, err);
+}
+
+enum tb_status tb_cli_patch_all(struct tb_cli *cli, const char *bank, json_t **items,
+                                struct tb_error *err)
+{
+    enum tb_status s = TB_OK;
+    struct tb_patch_query query = {.bank = bank, .sort = bank ? NULL : "name", .limit = PAGE};
+    *items = json_array();
+    for (json_int_t total = 1; query.offset < total && s == TB_OK; query.offset += PAGE) {
+        json_t *list = NULL;
+        s = tb_cli_patch_list(cli, &query, &list, err);
+        total = json_integer_value(json_object_get(list, "total"));
+        (void)json_array_extend(*items, json_object_get(list, "items"));
+        json_decref(list);
+    }
+    if (s != TB_OK) {
+        json_decref(*items);
+        *items = NULL;
+    }
+    return s;
 }
 
 /* ---- banks */
@@ -200,23 +220,6 @@ enum tb_status tb_cli_values(const json_t *patch, float *values, size_t *n_unkno
 
 /* ---- raw bodies */
 
-/* A whole answer's body, to be freed. */
-static enum tb_status call_raw(const struct tb_client_request *request, void **data, size_t *size,
-                               struct tb_error *err)
-{
-    struct tb_client_reply reply;
-    enum tb_status s = tb_client_call(request, &reply, err);
-    if (s == TB_OK)
-        s = tb_client_status(&reply, err);
-    if (s == TB_OK) {
-        *data = reply.body;
-        *size = reply.body_size;
-        reply.body = NULL;
-    }
-    tb_client_reply_clear(&reply);
-    return s;
-}
-
 static bool looks_like_json(const void *data, size_t size)
 {
     const char *text = data;
@@ -230,8 +233,7 @@ static enum tb_status import_remote(struct tb_cli *cli, const char *filename, co
                                     size_t size, json_t **report, struct tb_error *err)
 {
     char path[MAX_PATH] = "/api/v1/imports";
-    void *answer = NULL;
-    size_t length = 0;
+    struct tb_cli_bytes answer = {0};
     if (!add_query(path, "filename", filename))
         return tb_fail(err, TB_ETOOLARGE, "%.100s: the name is too long", filename);
     struct tb_client_request request = {
@@ -242,12 +244,12 @@ static enum tb_status import_remote(struct tb_cli *cli, const char *filename, co
         .type = looks_like_json(data, size) ? "application/json" : "application/octet-stream",
         .body = data,
         .body_size = size};
-    enum tb_status s = call_raw(&request, &answer, &length, err);
+    enum tb_status s = tb_cli_fetch(&request, &answer, err);
     if (s == TB_OK) {
-        *report = json_loadb(answer, length, JSON_REJECT_DUPLICATES, NULL);
+        *report = json_loadb(answer.data, answer.size, JSON_REJECT_DUPLICATES, NULL);
         s = *report ? TB_OK : tb_fail(err, TB_ECORRUPT, "the server's answer is not JSON");
     }
-    free(answer);
+    free(answer.data);
     return s;
 }
 

@@ -164,22 +164,16 @@ int tb_run_model_import(struct tb_cli *cli)
 
 int tb_run_model_export(struct tb_cli *cli)
 {
-    const char *output = tb_args_text(&cli->args, "output", NULL);
-    struct tb_cli_model model;
+    struct tb_cli_model model = {0};
     struct tb_error err;
     int status = tb_cli_connect(cli, TB_CLI_ANY);
     if (status)
         return status;
     enum tb_status s = tb_cli_model_open(cli, cli->args.operands[0], &model, &err);
-    if (s == TB_OK)
-        s = tb_cli_write_file(output, model.data, model.size, &err);
-    size_t size = s == TB_OK ? model.size : 0;
-    if (s != TB_OK)
-        return tb_cli_fail(cli, &err);
+    struct tb_cli_bytes file = {model.data, model.size};
+    model.data = NULL; /* now the file's */
     tb_cli_model_close(&model);
-    if (cli->json && output)
-        return tb_cli_print(json_pack("{s:s,s:I}", "output", output, "bytes", (json_int_t)size));
-    return 0;
+    return tb_cli_deliver(cli, &file, s, &err);
 }
 
 /* ---- rm and use */

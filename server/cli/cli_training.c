@@ -101,7 +101,6 @@ int tb_run_training_resume(struct tb_cli *cli)
 
 int tb_run_training_clip(struct tb_cli *cli)
 {
-    const char *output = tb_args_text(&cli->args, "output", NULL);
     struct tb_cli_bytes wav = {0};
     struct tb_error err;
     char uuid[64] = "", path[160], *end;
@@ -119,15 +118,7 @@ int tb_run_training_clip(struct tb_cli *cli)
                    tb_args_text(&cli->args, "of", "model"));
     if (s == TB_OK)
         s = tb_cli_download(cli, path, &wav, &err);
-    if (s == TB_OK)
-        s = tb_cli_write_file(output, wav.data, wav.size, &err);
-    free(wav.data);
-    if (s != TB_OK)
-        return tb_cli_fail(cli, &err);
-    if (cli->json && output && strcmp(output, "-") != 0)
-        return tb_cli_print(
-            json_pack("{s:s,s:I}", "output", output, "bytes", (json_int_t)wav.size));
-    return 0;
+    return tb_cli_deliver(cli, &wav, s, &err);
 }
 
 int tb_run_training_rm(struct tb_cli *cli)

@@ -76,6 +76,10 @@ class TestCommands(Models):
         with open(self.path("out.safetensors"), "rb") as out, \
                 open(self.path("b.safetensors"), "rb") as was:
             self.assertEqual(out.read(), was.read())
+        piped = self.run_raw("model", "export", "violin", "--json", "-o", "-", "--state",
+                             self.path("state"), "--config", self.config)
+        with open(self.path("b.safetensors"), "rb") as was:
+            self.assertEqual(piped.stdout, was.read())  # nothing told behind it
         state = self.json("model", "use", "violin", "--b", "flute small")
         self.assertEqual(state["model"]["uuid"], made[1]["uuid"])
         self.assertEqual(state["model_b"]["uuid"], made[0]["uuid"])
